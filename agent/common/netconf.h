@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The configuration of one podlane network, as CNI, the daemon's file and the control socket
+ * write it: parsed and checked once, by the same code on both sides of the socket.
+ */
+#ifndef PODLANE_NETCONF_H
+#define PODLANE_NETCONF_H
+
+#include <jansson.h>
+#include "addr.h"
+#include "util.h"
+
+#define PL_NAME_MAX 255 /* of a network or a container id, bytes without NUL */
+#define PL_RANGES_MAX 32 /* ranges in all of a network's sets */
+
+enum pl_mode {
+	PL_MODE_POD, /* podlane makes the pod's link */
+	PL_MODE_ACCELERATE, /* chained: the link of an earlier plugin gets the fast path */
+};
+
+enum pl_link_choice {
+	PL_CHOOSE_VETH,
+	PL_CHOOSE_NETKIT,
+	PL_CHOOSE_AUTO, /* netkit where the kernel has it */
+};
+
+/* One stretch of addresses, inclusive on both ends. */
+struct pl_range {
+	unsigned int set; /* ranges of one set are alternatives; each set gives one address */
+	struct pl_prefix subnet;
+	struct pl_ip start;
+	struct pl_ip end;
+	struct pl_ip gateway; /* never handed out; family 0: none was named */
+};
+
+struct pl_netconf {
+	char name[PL_NAME_MAX + 1];
+	enum pl_mode mode;
+	enum pl_link_choice link;
+	bool netkit_l2;
+	bool ip_masq;
+	bool antispoof; /* default true */
+	uint32_t mtu; /* 0: that of the uplink */
+	char ipam_type[64]; /* "podlane": built in; else the delegated plugin's name */
+	struct pl_range ranges[PL_RANGES_MAX];
+	size_t n_ranges;
+	struct pl_prefix exclude[PL_RANGES_MAX];
+	size_t n_exclude;
+	json_t *routes; /* array of {"dst", "gw"?, "mtu"?, ...}; NULL: default routes. Owned */
+	json_t *dns; /* object or NULL. Owned */
+	bool disable_gc;
+	bool disable_check;
+};
+
+/*
+ * @conf: a CNI network configuration object (one plugin's, name and cniVersion merged in), or
+ * the daemon's "network". Unknown keys: -ENOTSUP with the nearest known key named. Values out of
+ * place: -EINVAL with the path of the key. The caller ends with pl_netconf_clear(), which is
+ * also right after a failure.
+ */
+int pl_netconf_parse(const json_t *conf, struct pl_netconf *ret, struct pl_error *err);
+/* The inverse, for the control socket: only podlane's own keys, canonical. Caller owns. */
+json_t *pl_netconf_to_json(const struct pl_netconf *conf);
+void pl_netconf_clear(struct pl_netconf *conf);
+
+/* Letters, digits, '_', '.', '-'; starts with a letter or digit (CNI's rule for both). */
+bool pl_name_valid(const char *name);
+/* A Linux interface name that CNI allows: 1 to 15 bytes, no '/', ':', space; not "." or "..". */
+bool pl_ifname_valid(const char *name);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The endpoint record: the only truth about a pod, one JSON file under RUN_DIR/endpoints/.
+ * Daemon and plugin (when the daemon is dead) read and remove the same files.
+ */
+#ifndef PODLANE_RECORD_H
+#define PODLANE_RECORD_H
+
+#include <jansson.h>
+#include <net/if.h>
+#include "addr.h"
+#include "netconf.h"
+#include "podlane/abi.h"
+#include "util.h"
+
+#define PL_RECORD_ADDRS_MAX 16
+#define PL_RECORD_VERSION 1
+
+struct pl_record_addr {
+	struct pl_prefix ip; /* the pod's address; podlane's own always /32 or /128 */
+	struct pl_ip gateway; /* family 0: none */
+};
+
+struct pl_record {
+	char container_id[PL_NAME_MAX + 1];
+	char ifname[IFNAMSIZ]; /* in the pod */
+	char network[PL_NAME_MAX + 1];
+	char netns[4096]; /* path as the runtime gave it; "" where only an fd came */
+	uint64_t netns_inode; /* st_ino of that netns when ADD ran */
+	char pod_name[254], pod_namespace[254], pod_uid[129]; /* "" where unknown */
+	enum pl_mode mode;
+	uint8_t link_kind; /* enum pl_link_kind */
+	char host_ifname[IFNAMSIZ];
+	uint32_t ifindex; /* host end */
+	uint32_t pod_ifindex; /* in the pod's netns */
+	struct pl_mac host_mac;
+	struct pl_mac pod_mac;
+	uint32_t mtu;
+	struct pl_record_addr addrs[PL_RECORD_ADDRS_MAX];
+	size_t n_addrs;
+	bool antispoof;
+	bool ip_masq;
+	char ipam_type[64];
+	uint64_t created_ns; /* CLOCK_REALTIME: orders leases for round robin */
+};
+
+/* Caller owns the object. */
+json_t *pl_record_to_json(const struct pl_record *r);
+/* 0, -EINVAL with the key named; *ret untouched on failure. Unknown keys are let pass. */
+int pl_record_from_json(const json_t *j, struct pl_record *ret, struct pl_error *err);
+
+/* "RUN_DIR/endpoints/CONTAINER:IFNAME.json". 0 or -ENAMETOOLONG. */
+int pl_record_path(const char *run_dir, const char *container_id, const char *ifname, char *buf,
+		   size_t size);
+/* Atomic. 0 or -errno. */
+int pl_record_save(const char *run_dir, const struct pl_record *r);
+/* Already gone is success. */
+int pl_record_remove(const char *run_dir, const char *container_id, const char *ifname);
+/* 0, -ENOENT, -EINVAL... */
+int pl_record_load(const char *run_dir, const char *container_id, const char *ifname,
+		   struct pl_record *ret, struct pl_error *err);
+/*
+ * Calls @fn for each readable record; a file that does not parse is renamed to *.bad, told by
+ * @bad (may be NULL) and passed over: one broken file must not cost the others.
+ */
+int pl_record_each(const char *run_dir,
+		   int (*fn)(const struct pl_record *r, void *arg),
+		   void (*bad)(const char *path, const struct pl_error *err, void *arg), void *arg);
+
+#endif

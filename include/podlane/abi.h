@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What BPF and user space share: keys and values of the pinned maps, tail-call slots, constants.
+ * A change of size, meaning or number in this file needs a new PL_ABI, which is part of the
+ * pin path: the daemon then builds the new set beside the old one and swaps.
+ * All integers are in host byte order unless the field says otherwise; addresses and MACs are
+ * bytes in wire order, so that `bpftool map dump` prints them as they are written.
+ */
+#ifndef PODLANE_ABI_H
+#define PODLANE_ABI_H
+
+#include <linux/types.h>
+
+#include "reasons.h"
+
+#define PL_ABI 1
+
+enum {
+	PL_NODE = 0, /* endpoint id 0 is the node itself: packets that concern no endpoint */
+	PL_MIRRORS_MAX = 64, /* sessions; one bit each in pl_endpoint.mirror_* */
+};
+
+/* As the pod sees it. */
+enum pl_direction {
+	PL_OUT = 0, /* the pod sent it */
+	PL_IN = 1, /* the pod gets it */
+};
+
+enum pl_link_kind {
+	PL_LINK_VETH = 0,
+	PL_LINK_NETKIT_L3 = 1, /* its frames carry a zeroed Ethernet header */
+	PL_LINK_NETKIT_L2 = 2,
+};
+
+/* pl_endpoint.flags: written by the agent alone. */
+enum pl_endpoint_flag {
+	PL_EP_READY = 1 << 0, /* both ends up, pod end in another netns: redirects arrive */
+	PL_EP_SHAPED = 1 << 1, /* a qdisc shapes it: everything through the stack */
+	PL_EP_TRUSTED = 1 << 2, /* anti-spoofing is off for this endpoint */
+};
+
+/*
+ * pl_endpoints[id]: mmapable array, one cache line an endpoint. The agent stores single fields
+ * in place; it clears READY, changes the others, then sets READY again (release).
+ */
+struct pl_endpoint {
+	__u32 ifindex; /* host end; 0: free slot */
+	__u16 flags; /* enum pl_endpoint_flag */
+	__u8 stack_flows; /* 1: pl_flows holds flows of this endpoint. Set by to-pod */
+	__u8 link_kind; /* enum pl_link_kind */
+	__u32 mtu; /* of the pod end: L3 bytes */
+	__u8 pod_mac[6];
+	__u8 host_mac[6];
+	__u8 ip4[4]; /* first address of each family, zero: none. */
+	__u8 ip6[16]; /* Further ones are found through pl_addrs6/4 */
+	__u32 generation; /* counts uses of this slot */
+	__u64 mirror_out; /* sessions that want what the pod sends: bit = slot in pl_mirrors */
+	__u64 mirror_in; /* sessions that want what the pod gets */
+} __attribute__((aligned(64)));
+
+/* pl_addrs4, pl_addrs6: hash, whose is this destination? */
+struct pl_addr4 {
+	__u8 addr[4];
+};
+
+struct pl_addr6 {
+	__u8 addr[16];
+};
+
+enum pl_addr_kind {
+	PL_ADDR_POD = 1,
+	PL_ADDR_HOST = 2,
+};
+
+struct pl_addr {
+	__u32 endpoint; /* index in pl_endpoints; PL_NODE for the host's own */
+	__u32 kind; /* enum pl_addr_kind */
+};
+
+/* pl_links: hash by ifindex in the host's netns (host ends of pods, and uplinks). */
+enum pl_link_role {
+	PL_ROLE_ENDPOINT = 1,
+	PL_ROLE_UPLINK = 2,
+};
+
+struct pl_link {
+	__u32 endpoint; /* index in pl_endpoints; PL_NODE for an uplink */
+	__u32 role; /* enum pl_link_role */
+};
+
+/* pl_networks4, pl_networks6: LPM tries of the native networks (reached by FIB, without NAT). */
+struct pl_net4 {
+	__u32 prefixlen;
+	__u8 addr[4];
+};
+
+struct pl_net6 {
+	__u32 prefixlen;
+	__u8 addr[16];
+};
+
+struct pl_network {
+	__u32 native; /* 1: route by FIB; 0: a hole in a wider native prefix */
+};
+
+/* pl_config[0]: mmapable array; switches that may change while programs run. */
+struct pl_config {
+	__u32 native4; /* number of prefixes in pl_networks4: 0 skips the lookup */
+	__u32 native6;
+	__u64 mirror_uplink; /* reserved: sessions on uplinks */
+};
+
+/* pl_traffic[id]: per-CPU array, the hot counters: packets that the fast path handed over. */
+struct pl_count {
+	__u64 packets; /* skbs: a GSO packet counts once */
+	__u64 bytes; /* L2 length of the skb */
+};
+
+struct pl_traffic {
+	struct pl_count forwarded[2]; /* FORWARD_LOCAL, by enum pl_direction */
+};
+
+/* pl_reasons: per-CPU hash of pl_count, every other reason. Allocated as it first happens. */
+struct pl_reason_key {
+	__u32 endpoint;
+	__u16 reason; /* enum pl_reason */
+	__u16 direction; /* enum pl_direction */
+};
+
+/* pl_flows: LRU hash, flows that entered a pod through the stack, as the pod's reply sees them. */
+struct pl_flow {
+	__u8 pod[16]; /* IPv4 as ::ffff:a.b.c.d */
+	__u8 peer[16];
+	__be16 pod_port; /* ICMP echo: the identifier, in both ports; 0 for others */
+	__be16 peer_port;
+	__u8 protocol; /* IPPROTO_* */
+	__u8 pad[3];
+};
+
+struct pl_flow_value {
+	__u32 endpoint;
+	__u32 pad;
+	__u64 seen_ns; /* CLOCK_MONOTONIC at the last packet from the stack, coarse to 1 s */
+};
+
+/* pl_mirrors[slot]: array, written by the agent; active is stored last. */
+enum pl_mirror_flag {
+	PL_MIRROR_ACTIVE = 1 << 0, /* off: paused, its target is away */
+	PL_MIRROR_FILTER = 1 << 1, /* pl_programs[PL_PROG_MATCH] decides; else all match */
+	PL_MIRROR_DROPS = 1 << 2, /* also what was dropped */
+	PL_MIRROR_INGRESS = 1 << 3, /* appear as received by the target (BPF_F_INGRESS) */
+	PL_MIRROR_FLOWS = 1 << 4, /* sample whole flows rather than packets */
+	PL_MIRROR_STAGE = 1 << 5, /* clone to the stage device, which trims, then redirects */
+	PL_MIRROR_L3_TARGET = 1 << 6, /* target takes no Ethernet header */
+};
+
+struct pl_mirror {
+	__u32 target; /* ifindex in the host's netns */
+	__u32 flags; /* enum pl_mirror_flag */
+	__u32 sample; /* 1 in this many; 0 and 1: all */
+	__u32 snaplen; /* bytes from the Ethernet header; 0: whole */
+	__u64 pps; /* token bucket; 0: no limit */
+	__u64 bps; /* bytes per second; 0: no limit */
+	__u64 expires_ns; /* CLOCK_MONOTONIC; 0: never */
+	__u64 max_packets; /* 0: no limit */
+	__u32 id; /* the agent's number of the session: tells reuses of a slot apart */
+	__u32 stage; /* ifindex of the stage device; 0: none */
+};
+
+/* pl_mirror_state[slot]: array, shared over CPUs, written by BPF. */
+struct pl_mirror_state {
+	__u64 sent; /* of max_packets */
+	__u64 tokens_packets; /* in 1/1000 */
+	__u64 tokens_bytes; /* in 1/1000 */
+	__u64 refilled_ns;
+};
+
+/* pl_mirror_stats[slot]: per-CPU array. */
+#define PL_MIRROR_COUNTERS(X)                                                                  \
+	X(matched,      "packets that the session's selection and filter took")                \
+	X(sampled_out,  "matched, not in the sample")                                          \
+	X(rate_limited, "matched, over the token bucket")                                      \
+	X(sent,         "copies that the target's device accepted")                            \
+	X(sent_bytes,   "bytes of these")                                                      \
+	X(congested,    "copies that the target lost: down, queue full")                       \
+	X(failed,       "copies that the kernel refused")                                      \
+	X(truncated,    "copies cut to the snap length")                                       \
+	X(looped,       "packets not copied because they are copies themselves")
+
+struct pl_mirror_stats {
+#define PL_MIRROR_FIELD(name, text) __u64 name;
+	PL_MIRROR_COUNTERS(PL_MIRROR_FIELD)
+#undef PL_MIRROR_FIELD
+	__s64 last_error; /* -errno of the last failed copy */
+};
+
+/* pl_programs: prog_array of the tail calls. */
+enum pl_program_slot {
+	PL_PROG_MATCH = 0, /* generated: clears in skb->cb the sessions whose filter rejects */
+	PL_PROG_MIRROR = 1, /* makes the copies, then ends the packet's way */
+	PL_PROG_SLOTS = 4,
+};
+
+/*
+ * skb->cb[] between tail calls. MATCH reads and writes MASK_LO/HI alone and ends by a tail call
+ * to PL_PROG_MIRROR.
+ */
+enum pl_cb {
+	PL_CB_STATE = 0, /* hook, stage and reason: private to bpf/ */
+	PL_CB_SRC = 1, /* endpoint id or PL_NODE */
+	PL_CB_DST = 2,
+	PL_CB_MASK_LO = 3, /* candidates, then matches: bits of pl_mirrors */
+	PL_CB_MASK_HI = 4,
+};
+
+/* skb->mark of a mirror copy on its way to a pod or the stage device: MAGIC | slot. */
+enum {
+	PL_MARK_MIRROR = 0x504c4d00,
+	PL_MARK_MASK = 0xffffff00,
+};
+
+#define PL_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " is ABI")
+PL_ASSERT_SIZE(struct pl_endpoint, 64);
+PL_ASSERT_SIZE(struct pl_addr4, 4);
+PL_ASSERT_SIZE(struct pl_addr6, 16);
+PL_ASSERT_SIZE(struct pl_addr, 8);
+PL_ASSERT_SIZE(struct pl_link, 8);
+PL_ASSERT_SIZE(struct pl_net4, 8);
+PL_ASSERT_SIZE(struct pl_net6, 20);
+PL_ASSERT_SIZE(struct pl_config, 16);
+PL_ASSERT_SIZE(struct pl_traffic, 32);
+PL_ASSERT_SIZE(struct pl_reason_key, 8);
+PL_ASSERT_SIZE(struct pl_flow, 40);
+PL_ASSERT_SIZE(struct pl_flow_value, 16);
+PL_ASSERT_SIZE(struct pl_mirror, 56);
+PL_ASSERT_SIZE(struct pl_mirror_state, 32);
+PL_ASSERT_SIZE(struct pl_mirror_stats, 80);
+
+#endif
