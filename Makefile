@@ -1,17 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# make            everything into $(B)          make demo    see it work
-# make test       all tests                     make bench   figures (quiet machine)
-# make install    DESTDIR= PREFIX=              make help    the rest
+#
+# make               everything into $(B)
+# make test          install what is missing, build with sanitizers, run all tests
+# make demo          see it work, in namespaces of its own
+# make install       DESTDIR= PREFIX=/usr/local CNIBINDIR=/opt/cni/bin (and: make uninstall)
+# make bench         figures; wants a quiet machine (bench-check: against the kept baseline)
+# make test-kernels  the network tests on Debian's kernels under qemu; KERNELS="6.1 6.12"
+# make lint          format, clang-tidy, shellcheck, man pages, and the other compiler
+# make fuzz          every libFuzzer target; FUZZ_SECONDS=60 each
+# make compile_commands.json  for editors and clang-tidy
+# make clean         remove what was built
 
 PREFIX     ?= /usr/local
 SBINDIR    ?= $(PREFIX)/sbin
 BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
+DOCDIR     ?= $(PREFIX)/share/doc/podlane
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+UNITDIR    ?= $(PREFIX)/lib/systemd/system
 CNIBINDIR  ?= /opt/cni/bin
 B          ?= build
 
 CC         ?= cc
 CLANG      ?= clang
+LLVM_STRIP ?= llvm-strip
 BPFTOOL    ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 PKG_CONFIG ?= pkg-config
 
@@ -21,62 +33,122 @@ WARN       := -Wall -Wextra -Werror -Wimplicit-fallthrough -Wmissing-prototypes 
 CFLAGS     ?= -O2 -g
 CPPFLAGS   += -D_GNU_SOURCE -DPL_VERSION='"$(VERSION)"' -Iinclude -Iagent/common -Iagent/filter -I$(B)
 ALL_CFLAGS  = -std=gnu11 $(WARN) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
-BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(filter-out -Wshadow,$(WARN)) -Iinclude -Ibpf \
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(filter-out -Wshadow -Wmissing-prototypes,$(WARN)) -Iinclude -Ibpf \
 	      -idirafter /usr/include/$(shell $(CC) -dumpmachine)
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
-COMMON_LIBS   := jansson libmnl
-podlaned_LIBS  = libbpf libmnl jansson libevent libnftables libpcap libcap-ng
-podlane_LIBS   = jansson libmnl
-cni_LIBS       = jansson libmnl
+podlaned_LIBS = libbpf libmnl jansson libevent libnftables libpcap libcap-ng
+podlane_LIBS  = jansson libmnl
+cni_LIBS      = jansson libmnl
 libs = $(shell $(PKG_CONFIG) --libs $(1))
 
 src  = $(sort $(wildcard agent/$(1)/*.c))
 objs = $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
-# Everything of the daemon but main(): the tests link it.
-DAEMON_LIB_OBJS = $(filter-out $(B)/agent/daemon/main.o,$(call objs,daemon))
-
-BINS := $(B)/podlaned $(B)/podlane $(B)/podlane-cni
+COMMON := $(B)/libpodlane-common.a
+FILTER := $(B)/libpodlane-filter.a
+DAEMON := $(B)/libpodlane-daemon.a
+BINS   := $(B)/podlaned $(B)/podlane $(B)/podlane-cni
 
 all: $(BINS)
 
 $(B)/podlane.bpf.o: bpf/podlane.bpf.c $(wildcard bpf/lib/*.h) $(wildcard include/podlane/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c $< -o $@
-	llvm-strip -g $@ 2>/dev/null || true
+	$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
+	$(LLVM_STRIP) -g $@.tmp -o $@ && rm $@.tmp
 
 $(B)/podlane.skel.h: $(B)/podlane.bpf.o
 	$(BPFTOOL) gen skeleton $< name podlane_bpf >$@.tmp && mv $@.tmp $@
 
-$(B)/agent/daemon/%.o: $(B)/podlane.skel.h
+$(call objs,daemon) $(patsubst %.c,$(B)/%.o,$(wildcard tests/prog/*.c)): | $(B)/podlane.skel.h
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Iagent/daemon) -c $< -o $@
 
-$(B)/libpodlane-common.a: $(call objs,common)
+$(COMMON): $(call objs,common)
+$(FILTER): $(call objs,filter)
+$(DAEMON): $(filter-out $(B)/agent/daemon/main.o,$(call objs,daemon)) # the tests link it
+$(COMMON) $(FILTER) $(DAEMON):
 	@mkdir -p $(@D)
-	$(AR) rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $^
 
-$(B)/libpodlane-filter.a: $(call objs,filter)
-	@mkdir -p $(@D)
-	$(AR) rcs $@ $^
+link = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(filter %.o %.a,$^) -o $@ $(call libs,$(1))
+$(B)/podlaned: $(B)/agent/daemon/main.o $(DAEMON) $(FILTER) $(COMMON)
+	$(call link,$(podlaned_LIBS))
+$(B)/podlane: $(call objs,cli) $(FILTER) $(COMMON)
+	$(call link,$(podlane_LIBS) libpcap)
+$(B)/podlane-cni: $(call objs,cni) $(COMMON)
+	$(call link,$(cni_LIBS))
 
-$(B)/libpodlane-daemon.a: $(DAEMON_LIB_OBJS)
-	@mkdir -p $(@D)
-	$(AR) rcs $@ $^
+# tests/DIR/test_*.c are cmocka programs, linked with the daemon's parts; tests/DIR/*.h their helpers.
+# tests/tools/*.c are small programs that shell tests run.
+TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/*/test_*.c))
+TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
+$(TESTS) $(TOOLS): $(B)/%: $(B)/%.o $(DAEMON) $(FILTER) $(COMMON)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(DAEMON) $(FILTER) $(COMMON) -Wl,--end-group \
+		-o $@ $(call libs,$(podlaned_LIBS) cmocka)
+tests: all $(TESTS) $(TOOLS)
 
-$(B)/podlaned: $(B)/agent/daemon/main.o $(B)/libpodlane-daemon.a $(B)/libpodlane-filter.a $(B)/libpodlane-common.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -o $@ $(call libs,$(podlaned_LIBS))
+FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(FUZZERS): $(B)/%: $(B)/%.o $(DAEMON) $(FILTER) $(COMMON)
+	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $< $(DAEMON) $(FILTER) $(COMMON) -o $@ \
+		$(call libs,$(podlaned_LIBS))
+fuzzers: $(FUZZERS)
 
-$(B)/podlane: $(call objs,cli) $(B)/libpodlane-common.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -o $@ $(call libs,$(podlane_LIBS))
+# The goals that install packages build in a second make: tools found only now count there.
+asan:
+	$(MAKE) B=$(B)-asan SANITIZE="$(SANITIZERS)" CFLAGS="-O1 -g" tests
+test:
+	scripts/install-deps build test lint runtime-tests vm
+	+B=$(B) tests/run
+test-kernels:
+	scripts/install-deps build test vm
+	+B=$(B) tests/run $(addprefix kernel:,$(or $(KERNELS),5.10 6.1 6.12 newest))
+demo:
+	scripts/install-deps build demo
+	$(MAKE) all
+	scripts/demo
+bench bench-check:
+	scripts/install-deps build bench
+	$(MAKE) all
+	tests/bench/run $(if $(filter bench-check,$@),--check)
+lint:
+	scripts/install-deps build lint
+	tests/lint
+fuzz-build:
+	$(MAKE) B=$(B)-fuzz CC=clang SANITIZE="$(SANITIZERS) -fsanitize=fuzzer-no-link" CFLAGS="-O1 -g" fuzzers
+fuzz:
+	scripts/install-deps build test
+	+B=$(B) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) tests/run fuzz
 
-$(B)/podlane-cni: $(call objs,cni) $(B)/libpodlane-common.a
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ -o $@ $(call libs,$(cni_LIBS))
+compile_commands.json: $(wildcard agent/*/*.c tests/*/*.c) Makefile
+	printf '%s\n' $(filter %.c,$^) | jq -Rn --arg dir '$(CURDIR)' --arg flags $(call quote,$(ALL_CFLAGS)) \
+		'[inputs | {directory: $$dir, file: ., command: "clang \($$flags) -Iagent/daemon -c \(.)"}]' >$@
+quote = '$(subst ','\'',$(1))'
 
+MAN = $(wildcard agent/man/*.[1-9])
+install: all
+	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(CNIBINDIR) $(DOCDIR) $(UNITDIR) $(BASHCOMPDIR))
+	install -m 755 $(B)/podlaned $(DESTDIR)$(SBINDIR)/podlaned
+	install -m 755 $(B)/podlane $(DESTDIR)$(BINDIR)/podlane
+	install -m 755 $(B)/podlane-cni $(DESTDIR)$(CNIBINDIR)/podlane
+	sed 's|@SBINDIR@|$(SBINDIR)|' scripts/podlaned.service >$(DESTDIR)$(UNITDIR)/podlaned.service
+	install -m 644 scripts/completion/podlane $(DESTDIR)$(BASHCOMPDIR)/podlane
+	install -m 644 scripts/podlaned.json scripts/10-podlane.conflist README.md LICENSE $(DESTDIR)$(DOCDIR)
+	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
+
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/podlaned $(DESTDIR)$(BINDIR)/podlane $(DESTDIR)$(CNIBINDIR)/podlane \
+		$(DESTDIR)$(UNITDIR)/podlaned.service $(DESTDIR)$(BASHCOMPDIR)/podlane \
+		$(foreach m,$(notdir $(MAN)),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(m))
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 clean:
-	rm -rf $(B)
+	rm -rf $(B) $(B)-asan $(B)-fuzz $(B)-clang $(B)-gcc compile_commands.json
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 
-.PHONY: all clean
+.PHONY: all tests fuzzers asan test test-kernels demo bench bench-check lint fuzz fuzz-build install uninstall help clean
 .DELETE_ON_ERROR:
+.SECONDARY:
