@@ -22,8 +22,7 @@
 #define pl_autofree pl_cleanup(pl_freep)
 #define pl_autoclose pl_cleanup(pl_closep)
 #define pl_autofclose pl_cleanup(pl_fclosep)
-/* For a json_t *; include <jansson.h> first. */
-#define pl_autojson pl_cleanup(pl_json_decrefp)
+#define pl_autojson pl_cleanup(pl_json_decrefp) /* for a json_t * */
 
 #define TAKE_PTR(p)                                                                            \
 	({                                                                                     \
@@ -62,12 +61,8 @@ static inline void pl_fclosep(FILE **f)
 		fclose(*f);
 }
 
-#ifdef JANSSON_H
-static inline void pl_json_decrefp(json_t **j)
-{
-	json_decref(*j);
-}
-#endif
+struct json_t; /* jansson's json_t: declared here, so that the order of includes does not matter */
+void pl_json_decrefp(struct json_t **j);
 
 /* What went wrong, for a person: what was attempted, on what, why, and what to do. */
 struct pl_error {
@@ -75,10 +70,16 @@ struct pl_error {
 	char text[512];
 };
 
-/* Fills @err (may be NULL) and returns @code, which is a negative errno. */
+/*
+ * Fills @err (may be NULL) and returns @code, which is a negative errno. What is too long is cut
+ * and ends in "..."; the text is valid UTF-8 whatever came in, so that it always fits into JSON.
+ */
 int pl_fail(struct pl_error *err, int code, const char *fmt, ...) PL_PRINTF(3, 4);
 
-/* Puts "prefix: " before the text that is there. Returns err->code. */
+/*
+ * Puts "prefix: " before the text that is there. Returns err->code, so @err NULL would lose the
+ * code: it gives -EIO.
+ */
 int pl_fail_prefix(struct pl_error *err, const char *fmt, ...) PL_PRINTF(2, 3);
 
 /* "ENOENT" for -ENOENT or ENOENT; "errno 999" is never returned: unknown ones give "EIO". */
@@ -92,6 +93,15 @@ int pl_errno_from_name(const char *name);
  * Returns 0, -EINVAL (no number, trailing bytes) or -ERANGE; *ret untouched on failure.
  */
 int pl_parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *ret);
+
+/* Bytes (1 to 4) of the valid UTF-8 character that @s, of @len bytes, begins with; 0: none. */
+size_t pl_utf8_char(const char *s, size_t len);
+
+/*
+ * Parses one JSON text; a key that comes twice is an error. 0, -EINVAL with "line 3, column 7:"
+ * and the reason in @err, or -ENOMEM. The caller owns *ret, untouched on failure.
+ */
+int pl_json_load(const char *text, size_t len, struct json_t **ret, struct pl_error *err);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t pl_now_ns(void);
