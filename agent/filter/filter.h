@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Packet filters in tcpdump's language: compiled by libpcap to classic BPF, kept as that, and
+ * turned into eBPF where a tc program needs them. A filter knows nothing of mirror sessions;
+ * pl_match_* below puts many of them into the one program of the tail-call slot PL_PROG_MATCH.
+ * Nothing here looks up a host name: a daemon must not wait for DNS.
+ */
+#ifndef PODLANE_FILTER_H
+#define PODLANE_FILTER_H
+
+#include "podlane/abi.h"
+#include "util.h"
+
+struct sock_filter; /* <linux/filter.h>; clashes with <pcap.h> */
+struct bpf_insn;    /* <linux/bpf.h>; eBPF, clashes with <pcap.h> */
+
+enum {
+	PL_FILTER_EXPR_MAX = 16384, /* bytes of an expression */
+	PL_FILTER_INSNS_MAX = 4096, /* classic instructions, the kernel's own limit */
+	PL_FILTER_LOOPS = 32, /* backward jumps taken for a packet (protochain), then no match */
+};
+
+/* Immutable once made. */
+struct pl_filter {
+	char *expr;		   /* as it was written; "" for one made of instructions */
+	struct sock_filter *insns; /* checked: jumps in range, ends with RET */
+	size_t n;
+};
+
+/*
+ * @expr in the language of pcap-filter(7), for Ethernet frames. -EINVAL: @err shows the expression
+ * with a caret under the word that is wrong; host names are refused that way, service and protocol
+ * names are not. -E2BIG: too long. -ENOMEM.
+ */
+int pl_filter_compile(const char *expr, struct pl_filter **ret, struct pl_error *err);
+/* From classic instructions: -EINVAL where they are not a valid program. They are copied. */
+int pl_filter_from_insns(const struct sock_filter *insns, size_t n, struct pl_filter **ret);
+void pl_filter_freep(struct pl_filter **filter);
+/* The same program, whatever the words. NULL equals NULL. */
+bool pl_filter_equal(const struct pl_filter *a, const struct pl_filter *b);
+
+/*
+ * The verdict on one Ethernet frame of which @len bytes are at @data and @wire_len were on the
+ * wire: 0 rejects. Out-of-bounds reads reject, as in the kernel. A program with loops must come
+ * from pl_filter_compile(): others need not end.
+ */
+uint32_t pl_filter_run(const struct pl_filter *filter, const void *data, uint32_t len,
+		       uint32_t wire_len);
+
+/*
+ * The match program for PL_PROG_MATCH: for each slot with a filter, its bit in
+ * skb->cb[PL_CB_MASK_LO/HI] is cleared where the filter rejects; slots without one stay as they
+ * are. Then it tail-calls pl_programs[PL_PROG_MIRROR], and returns TC_ACT_UNSPEC if that fails.
+ * A VLAN tag that the NIC or the kernel took out of the frame is seen where it was.
+ * Equal filters are evaluated once. Pure; the caller frees *ret. -E2BIG names the filter.
+ */
+int pl_match_build(const struct pl_filter *const filters[PL_MIRRORS_MAX], struct bpf_insn **ret,
+		   size_t *ret_n, struct pl_error *err);
+/* Loads it for the prog_array @programs_fd. Returns a program fd (CLOEXEC) or -errno. */
+int pl_match_load(const struct bpf_insn *insns, size_t n, int programs_fd, struct pl_error *err);
+
+#endif
