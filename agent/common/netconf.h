@@ -12,6 +12,7 @@
 
 #define PL_NAME_MAX 255 /* of a network or a container id, bytes without NUL */
 #define PL_RANGES_MAX 32 /* ranges in all of a network's sets */
+#define PL_SETS_MAX 16 /* addresses that one network gives a pod */
 
 enum pl_mode {
 	PL_MODE_POD, /* podlane makes the pod's link */
@@ -30,7 +31,11 @@ struct pl_range {
 	struct pl_prefix subnet;
 	struct pl_ip start;
 	struct pl_ip end;
-	struct pl_ip gateway; /* never handed out; family 0: none was named */
+	/*
+	 * Never handed out. Where none was named: the first address after the network's, as in
+	 * host-local; family 0 in a subnet of one or two addresses, where a pod may need it.
+	 */
+	struct pl_ip gateway;
 };
 
 struct pl_netconf {
@@ -42,11 +47,13 @@ struct pl_netconf {
 	bool antispoof; /* default true */
 	uint32_t mtu; /* 0: that of the uplink */
 	char ipam_type[64]; /* "podlane": built in; else the delegated plugin's name */
+	/* By set, ascending. None with the built-in IPAM: the daemon's own ranges are meant. */
 	struct pl_range ranges[PL_RANGES_MAX];
 	size_t n_ranges;
 	struct pl_prefix exclude[PL_RANGES_MAX];
 	size_t n_exclude;
-	json_t *routes; /* array of {"dst", "gw"?, "mtu"?, ...}; NULL: default routes. Owned */
+	/* ipam.routes: checked array of {"dst", "gw"?, "mtu"?, ...}; NULL: default routes. Owned */
+	json_t *routes;
 	json_t *dns; /* object or NULL. Owned */
 	bool disable_gc;
 	bool disable_check;

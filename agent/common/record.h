@@ -13,7 +13,7 @@
 #include "podlane/abi.h"
 #include "util.h"
 
-#define PL_RECORD_ADDRS_MAX 16
+#define PL_RECORD_ADDRS_MAX PL_SETS_MAX
 #define PL_RECORD_VERSION 1
 
 struct pl_record_addr {
@@ -25,7 +25,7 @@ struct pl_record {
 	char container_id[PL_NAME_MAX + 1];
 	char ifname[IFNAMSIZ]; /* in the pod */
 	char network[PL_NAME_MAX + 1];
-	char netns[4096]; /* path as the runtime gave it; "" where only an fd came */
+	char netns[512]; /* path as the runtime gave it; "" where only an fd came */
 	uint64_t netns_inode; /* st_ino of that netns when ADD ran */
 	char pod_name[254], pod_namespace[254], pod_uid[129]; /* "" where unknown */
 	enum pl_mode mode;
