@@ -49,19 +49,24 @@ json_t *pl_record_to_json(const struct pl_record *r);
 /* 0, -EINVAL with the key named; *ret untouched on failure. Unknown keys are let pass. */
 int pl_record_from_json(const json_t *j, struct pl_record *ret, struct pl_error *err);
 
-/* "RUN_DIR/endpoints/CONTAINER:IFNAME.json". 0 or -ENAMETOOLONG. */
+/*
+ * "RUN_DIR/endpoints/CONTAINER:IFNAME.json"; a container id too long for a file name is cut and
+ * gets its hash. 0, -EINVAL (no container id or interface name) or -ENAMETOOLONG.
+ */
 int pl_record_path(const char *run_dir, const char *container_id, const char *ifname, char *buf,
 		   size_t size);
-/* Atomic. 0 or -errno. */
+/* Atomic; makes the folder where it is missing. 0 or -errno. */
 int pl_record_save(const char *run_dir, const struct pl_record *r);
 /* Already gone is success. */
 int pl_record_remove(const char *run_dir, const char *container_id, const char *ifname);
-/* 0, -ENOENT, -EINVAL... */
+/* 0, -ENOENT, -EINVAL (broken), another -errno; *ret untouched on failure. */
 int pl_record_load(const char *run_dir, const char *container_id, const char *ifname,
 		   struct pl_record *ret, struct pl_error *err);
 /*
  * Calls @fn for each readable record; a file that does not parse is renamed to *.bad, told by
- * @bad (may be NULL) and passed over: one broken file must not cost the others.
+ * @bad (may be NULL) and passed over: one broken file must not cost the others. One that cannot be
+ * read now (rights, memory) is told and left. @fn's non-zero ends it and is returned; it may save
+ * and remove records.
  */
 int pl_record_each(const char *run_dir,
 		   int (*fn)(const struct pl_record *r, void *arg),
