@@ -47,6 +47,7 @@ objs = $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
 COMMON := $(B)/libpodlane-common.a
 FILTER := $(B)/libpodlane-filter.a
 DAEMON := $(B)/libpodlane-daemon.a
+CNI    := $(B)/libpodlane-cni.a
 BINS   := $(B)/podlaned $(B)/podlane $(B)/podlane-cni
 
 all: $(BINS)
@@ -62,12 +63,13 @@ $(B)/podlane.skel.h: $(B)/podlane.bpf.o
 $(call objs,daemon) $(patsubst %.c,$(B)/%.o,$(wildcard tests/prog/*.c)): | $(B)/podlane.skel.h
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Iagent/daemon) -c $< -o $@
+	$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Iagent/daemon -Iagent/cni) -c $< -o $@
 
 $(COMMON): $(call objs,common)
 $(FILTER): $(call objs,filter)
 $(DAEMON): $(filter-out $(B)/agent/daemon/main.o,$(call objs,daemon)) # the tests link it
-$(COMMON) $(FILTER) $(DAEMON):
+$(CNI): $(filter-out $(B)/agent/cni/main.o,$(call objs,cni))
+$(COMMON) $(FILTER) $(DAEMON) $(CNI):
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^
 
@@ -76,15 +78,15 @@ $(B)/podlaned: $(B)/agent/daemon/main.o $(DAEMON) $(FILTER) $(COMMON)
 	$(call link,$(podlaned_LIBS))
 $(B)/podlane: $(call objs,cli) $(FILTER) $(COMMON)
 	$(call link,$(podlane_LIBS) libpcap)
-$(B)/podlane-cni: $(call objs,cni) $(COMMON)
+$(B)/podlane-cni: $(B)/agent/cni/main.o $(CNI) $(COMMON)
 	$(call link,$(cni_LIBS))
 
 # tests/DIR/test_*.c are cmocka programs, linked with the daemon's parts; tests/DIR/*.h their helpers.
 # tests/tools/*.c are small programs that shell tests run.
 TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/*/test_*.c))
 TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
-$(TESTS) $(TOOLS): $(B)/%: $(B)/%.o $(DAEMON) $(FILTER) $(COMMON)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(DAEMON) $(FILTER) $(COMMON) -Wl,--end-group \
+$(TESTS) $(TOOLS): $(B)/%: $(B)/%.o $(DAEMON) $(CNI) $(FILTER) $(COMMON)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-o $@ $(call libs,$(podlaned_LIBS) cmocka)
 tests: all $(TESTS) $(TOOLS)
 
@@ -122,7 +124,7 @@ fuzz:
 
 compile_commands.json: $(wildcard agent/*/*.c tests/*/*.c) Makefile
 	printf '%s\n' $(filter %.c,$^) | jq -Rn --arg dir '$(CURDIR)' --arg flags $(call quote,$(ALL_CFLAGS)) \
-		'[inputs | {directory: $$dir, file: ., command: "clang \($$flags) -Iagent/daemon -c \(.)"}]' >$@
+		'[inputs | {directory: $$dir, file: ., command: "clang \($$flags) -Iagent/daemon -Iagent/cni -c \(.)"}]' >$@
 quote = '$(subst ','\'',$(1))'
 
 MAN = $(wildcard agent/man/*.[1-9])
