@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What every subcommand works with: one run of the command line, its way to the daemon, and how
+ * it prints. A subcommand fills cli->err and returns an exit code; main() alone prints the error.
+ */
+#ifndef PODLANE_CLI_H
+#define PODLANE_CLI_H
+
+#include <jansson.h>
+#include "command.h"
+#include "table.h"
+
+struct cli {
+	const char *socket;	 /* path of the control socket */
+	bool json;		 /* -j */
+	bool colour;		 /* escape sequences are welcome on stdout */
+	unsigned int timeout_ms; /* of one answer of the daemon */
+	int sock;		 /* -1: not connected */
+	struct pl_error err;
+};
+
+enum {
+	CLI_TIMEOUT_MS = 10000,
+	CLI_TIMEOUT_COMPLETE_MS = 500, /* completion must never hang a shell */
+};
+
+/* The table of commands. */
+extern const struct cli_command cli_root;
+
+extern const struct cli_command cli_status;
+extern const struct cli_command cli_endpoint_list;
+extern const struct cli_command cli_endpoint_show;
+extern const struct cli_command cli_endpoint_add;
+extern const struct cli_command cli_endpoint_del;
+extern const struct cli_command cli_stats;
+extern const struct cli_command cli_mirror_add;
+extern const struct cli_command cli_mirror_del;
+extern const struct cli_command cli_mirror_list;
+extern const struct cli_command cli_mirror_show;
+extern const struct cli_command cli_mirror_watch;
+extern const struct cli_command cli_log_level;
+extern const struct cli_command cli_help;
+extern const struct cli_command cli_complete;
+
+/* client.c */
+
+/* {"op": op, "v": 1}; the caller adds keys. NULL: out of memory. */
+json_t *cli_request(const char *op);
+/*
+ * Sends @request (taken over; NULL counts as out of memory) and collects the whole answer: the
+ * arrays of further pages are joined, "ok" and "more" are taken out. *ret is the caller's.
+ */
+enum cli_exit cli_call(struct cli *cli, json_t *request, int fd, json_t **ret);
+void cli_disconnect(struct cli *cli);
+
+/* output.c */
+
+enum cli_exit cli_usage_error(struct cli *cli, const char *fmt, ...) PL_PRINTF(2, 3);
+enum cli_exit cli_fail(struct cli *cli, int code, const char *fmt, ...) PL_PRINTF(3, 4);
+enum cli_exit cli_out_of_memory(struct cli *cli);
+/* Prints the answer for -j, indented. */
+enum cli_exit cli_print_json(struct cli *cli, const json_t *json);
+/* One line "key   text"; control bytes are masked. */
+void cli_field(FILE *out, const char *key, const char *fmt, ...) PL_PRINTF(3, 4);
+
+/* "" or 0 or false where @obj (may be NULL) has no such key of that type. */
+const char *cli_str(const json_t *obj, const char *key);
+uint64_t cli_u64(const json_t *obj, const char *key);
+bool cli_bool(const json_t *obj, const char *key);
+/* "a, b" of an array of strings; "" where there is none. Returns @buf. */
+const char *cli_join(const json_t *strings, char *buf, size_t size);
+
+/* Text of PL_REASONS; NULL for the reason of a newer daemon. */
+const char *cli_reason_text(const char *reason);
+enum cli_style cli_reason_style(const char *reason);
+
+/* endpoint.c: how an endpoint object reads */
+
+/* "namespace/name" of its pod, else the container id, shortened where it is a long hash. */
+const char *cli_endpoint_name(const json_t *endpoint, char *buf, size_t size);
+/* "10.0.0.5, fd00::5": host prefixes without their length. */
+const char *cli_endpoint_addresses(const json_t *endpoint, char *buf, size_t size);
+/* Rows of reasons of one endpoint, with what each means. */
+enum cli_exit cli_print_reasons(struct cli *cli, const json_t *reasons, FILE *out);
+
+/* watch.c */
+
+/* Prints one refresh to @out. */
+typedef enum cli_exit cli_tick(struct cli *cli, FILE *out, void *arg);
+/*
+ * Waits @interval_ms, calls @tick, @count times (0: until a signal ends the program): the caller
+ * took a first sample. On a terminal each refresh replaces the one before, cut to the screen;
+ * elsewhere they follow each other. A daemon that goes away meanwhile is waited for.
+ */
+enum cli_exit cli_watch(struct cli *cli, uint64_t interval_ms, uint64_t count, cli_tick *tick,
+			void *arg);
+/* --watch's "SECONDS", fractions allowed. 0 or -EINVAL. */
+int cli_parse_interval(const char *text, uint64_t *ret_ms, struct pl_error *err);
+/* "2026-11-23T15:04:05Z" into @buf. */
+const char *cli_now_text(char *buf, size_t size);
+
+#endif

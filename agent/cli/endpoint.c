@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * How an endpoint reads, for the subcommands that print one: its name, addresses and counters.
+ */
+#include "cli.h"
+
+enum { HASH_MIN = 32, HASH_SHOWN = 12 };
+
+/* Runtimes name containers by long hex hashes, of which people use the first 12 digits. */
+static bool is_hash(const char *id)
+{
+	size_t len = strlen(id);
+
+	return len >= HASH_MIN && strspn(id, "0123456789abcdef") == len;
+}
+
+const char *cli_endpoint_name(const json_t *endpoint, char *buf, size_t size)
+{
+	const json_t *pod = json_object_get(endpoint, "pod");
+	const char *id = cli_str(endpoint, "containerId");
+
+	if (cli_str(pod, "name")[0])
+		snprintf(buf, size, "%s%s%s", cli_str(pod, "namespace"),
+			 cli_str(pod, "namespace")[0] ? "/" : "", cli_str(pod, "name"));
+	else
+		snprintf(buf, size, "%.*s", is_hash(id) ? HASH_SHOWN : (int)(size - 1), id);
+	return buf;
+}
+
+const char *cli_endpoint_addresses(const json_t *endpoint, char *buf, size_t size)
+{
+	const json_t *item;
+	size_t used = 0, i;
+
+	buf[0] = '\0';
+	json_array_foreach (json_object_get(endpoint, "addresses"), i, item) {
+		const char *text = cli_str(item, "address");
+		const char *slash = strchr(text, '/');
+		size_t len = strlen(text);
+
+		if (slash && !strcmp(slash, strchr(text, ':') ? "/128" : "/32"))
+			len = (size_t)(slash - text);
+		if (used < size)
+			used += (size_t)snprintf(buf + used, size - used, "%s%.*s",
+						 used ? ", " : "", (int)len, text);
+	}
+	return buf;
+}
+
+enum cli_exit cli_print_reasons(struct cli *cli, const json_t *reasons, FILE *out)
+{
+	static const struct cli_column columns[] = {
+		{"DIRECTION"}, {"REASON"}, {"PACKETS", true}, {"BYTES", true}, {"MEANING"},
+	};
+	pl_cleanup(cli_table_freep) struct cli_table *table =
+		cli_table_new(columns, PL_ARRAY_SIZE(columns));
+	char packets[CLI_NUMBER_MAX], bytes[CLI_NUMBER_MAX];
+	const json_t *row;
+	size_t i;
+
+	if (!table)
+		return cli_out_of_memory(cli);
+	json_array_foreach (reasons, i, row) {
+		const char *reason = cli_str(row, "reason");
+		const char *text = cli_reason_text(reason);
+
+		cli_cell(table, CLI_PLAIN, "%s", cli_str(row, "direction"));
+		cli_cell(table, cli_reason_style(reason), "%s", reason);
+		cli_cell(table, CLI_PLAIN, "%s",
+			 cli_format_count((double)cli_u64(row, "packets"), packets));
+		cli_cell(table, CLI_PLAIN, "%s",
+			 cli_format_bytes((double)cli_u64(row, "bytes"), bytes));
+		cli_cell(table, CLI_FAINT, "%s", text ? text : "(unknown to this podlane)");
+	}
+	return cli_table_print(table, out, cli->colour) ? cli_out_of_memory(cli) : CLI_OK;
+}

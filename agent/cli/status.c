@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * podlane status: what the daemon is, what it found on this kernel, and how much of everything
+ * it holds. One screen; the rest is in the other subcommands.
+ */
+#include "cli.h"
+
+#include <inttypes.h>
+
+static void print_daemon(const json_t *s, FILE *out)
+{
+	char up[CLI_NUMBER_MAX], rss[CLI_NUMBER_MAX];
+
+	cli_format_seconds(cli_u64(s, "uptimeSeconds"), up);
+	cli_format_bytes((double)cli_u64(s, "rssBytes"), rss);
+	cli_field(out, "podlaned", "%s, pid %" PRIu64 ", up %s, %s of memory, log level %s",
+		  cli_str(s, "version"), cli_u64(s, "pid"), up, rss, cli_str(s, "logLevel"));
+	cli_field(out, "datapath", "ABI %" PRIu64 ", %s", cli_u64(s, "abi"),
+		  cli_bool(s, "adopted") ? "taken over from an earlier run"
+					 : "built at this start");
+	cli_field(out, "kernel", "%s", cli_str(s, "kernel"));
+}
+
+static void print_features(const json_t *s, FILE *out)
+{
+	json_t *features = json_object_get(s, "features");
+	char yes[512] = "", no[512] = "";
+	const char *name;
+	json_t *value;
+
+	json_object_foreach (features, name, value) {
+		char *list = json_is_true(value) ? yes : no;
+		size_t used = strlen(list);
+
+		snprintf(list + used, sizeof(yes) - used, "%s%s", used ? ", " : "", name);
+	}
+	cli_field(out, "features", "%s%s%s", yes[0] ? yes : "none", no[0] ? "; not here: " : "",
+		  no);
+}
+
+static void print_attachments(const json_t *s, FILE *out)
+{
+	json_t *attachments = json_object_get(s, "attachments");
+	char text[512] = "";
+	const char *kind;
+	json_t *value;
+
+	json_object_foreach (attachments, kind, value) {
+		size_t used = strlen(text);
+
+		if (json_integer_value(value) > 0)
+			snprintf(text + used, sizeof(text) - used,
+				 "%s%" JSON_INTEGER_FORMAT " by %s", used ? ", " : "",
+				 json_integer_value(value), kind);
+	}
+	cli_field(out, "programs", "%s%s", text[0] ? "attached: " : "attached nowhere yet", text);
+}
+
+static void print_uplinks(const struct cli *cli, const json_t *s, FILE *out)
+{
+	json_t *uplinks = json_object_get(s, "uplinks");
+	const json_t *uplink;
+	size_t i;
+
+	if (!json_array_size(uplinks))
+		cli_field(out, "uplinks",
+			  "none: no device carries a default route or matches the "
+			  "patterns of the configuration");
+	json_array_foreach (uplinks, i, uplink) {
+		fprintf(out, "%-12s ", i ? "" : "uplinks");
+		cli_styled(out, cli->colour, cli_bool(uplink, "attached") ? CLI_GOOD : CLI_BAD,
+			   cli_bool(uplink, "attached") ? "attached" : "NOT ATTACHED");
+		fprintf(out, " %s (%" PRIu64 ")\n", cli_str(uplink, "name"),
+			cli_u64(uplink, "ifindex"));
+	}
+}
+
+static void print_endpoints(const struct cli *cli, const json_t *s, FILE *out)
+{
+	uint64_t all = cli_u64(s, "endpoints"), ready = cli_u64(s, "ready");
+	char text[64];
+
+	snprintf(text, sizeof(text), "%" PRIu64 " ready", ready);
+	fprintf(out, "%-12s %" PRIu64 " of at most %" PRIu64 ", ", "endpoints", all,
+		cli_u64(s, "maxEndpoints"));
+	cli_styled(out, cli->colour, ready == all ? CLI_GOOD : CLI_BAD, text);
+	fputs(ready == all ? "\n" : " (podlane endpoint list shows which are not)\n", out);
+}
+
+static void print_list(const json_t *s, const char *key, const char *none, FILE *out)
+{
+	char text[2048];
+
+	cli_join(json_object_get(s, key), text, sizeof(text));
+	cli_field(out, key, "%s", text[0] ? text : none);
+}
+
+static void print_status(const struct cli *cli, const json_t *s, FILE *out)
+{
+	print_daemon(s, out);
+	print_features(s, out);
+	print_attachments(s, out);
+	print_uplinks(cli, s, out);
+	print_endpoints(cli, s, out);
+	cli_field(out, "mirrors", "%" PRIu64, cli_u64(s, "mirrors"));
+	print_list(s, "networks", "none in use", out);
+	print_list(s, "native", "none: other networks are reached through the stack", out);
+	cli_field(out, "resyncs", "%" PRIu64, cli_u64(s, "resyncs"));
+	cli_field(out, "run dir", "%s", cli_str(s, "runDir"));
+	cli_field(out, "bpffs", "%s", cli_str(s, "bpffs"));
+}
+
+static enum cli_exit run(struct cli *cli, const struct cli_args *args)
+{
+	pl_autojson json_t *status = NULL;
+	enum cli_exit rc = cli_call(cli, cli_request("status"), -1, &status);
+
+	if (rc)
+		return rc;
+	if (cli->json)
+		return cli_print_json(cli, status);
+	print_status(cli, status, stdout);
+	return CLI_OK;
+}
+
+const struct cli_command cli_status = {
+	.name = "status",
+	.summary = "What the daemon runs on, its attachments, and how much it holds",
+	.run = run,
+};
