@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The BPF object from user space: load or adopt, pin, attach, and the maps. Pins live in
- * BPFFS_DIR/v<PL_ABI>/{maps,progs,links}; they outlive the daemon, so closing loses no packet.
- * Nothing here knows of netlink messages or records.
+ * BPFFS_DIR/v<PL_ABI>/{maps,progs,links}, maps and programs under the names they have in
+ * bpf/podlane.bpf.c, attachments as HOOK-IFINDEX (a link) or HOOK-IFINDEX-clsact (a symbolic
+ * link to the program of a filter). They outlive the daemon, so closing loses no packet.
+ * Nothing here knows of endpoint records.
  */
 #ifndef PODLANE_DATAPATH_H
 #define PODLANE_DATAPATH_H
@@ -53,10 +55,13 @@ struct pl_features {
 struct pl_datapath;
 
 /*
- * Adopts compatible pins, else builds anew. Every pinned link is updated to the new programs
- * (bpf_link_update; clsact filters replaced in place). Fails with -EPERM, -EEXIST (another
- * process holds the set: the caller keeps a lock, this is the second line of defence), -ENOTSUP
- * with the missing feature named.
+ * Adopts pinned maps that fit; one that does not (another size) is built anew beside the old one,
+ * gets its contents and takes its place. Then every attachment of this ABI is brought to the new
+ * programs (bpf_link_update; clsact filters replaced in place); those of another ABI version go
+ * on until pl_datapath_attach() or _detach() is called for them, after the caller has filled the
+ * maps. Fails with -EPERM, -EEXIST (another process holds the set: the caller keeps a lock, this
+ * is the second line of defence), -ENOTSUP with the missing feature named (no bpffs: how to mount
+ * one).
  */
 int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **ret,
 		     struct pl_error *err);
@@ -72,7 +77,8 @@ uint32_t pl_datapath_max_endpoints(const struct pl_datapath *dp);
 
 /*
  * Idempotent. 0, -ENODEV (device gone), -errno with a sentence that names device, hook and way
- * out. A clsact qdisc is made where missing, and never removed while another's filter is in it.
+ * out. A clsact qdisc is made where missing, and never removed. After a change of the choice
+ * between tcx and clsact the new attachment is made before the old one is taken away.
  */
 int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
 		       struct pl_error *err);
@@ -131,5 +137,7 @@ int pl_datapath_mirror_state(struct pl_datapath *dp, unsigned int slot,
 			     struct pl_mirror_state *ret);
 /* @prog_fd -1 empties the slot. The prog array is pinned, so the program outlives us. */
 int pl_datapath_program_set(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd);
+/* pl_programs, for the tail call of a generated program. Borrowed. */
+int pl_datapath_programs_fd(const struct pl_datapath *dp);
 
 #endif
