@@ -58,16 +58,20 @@ static const char *join_index(char buf[PATH_MAX_BYTES], const char *path, size_t
 	return cut_path(buf, n);
 }
 
-static int unknown_key(const char *path, const char *key, const char *const *known,
-		       struct pl_error *err)
+/* CNI wants to see the value, too. */
+static int unknown_key(const char *path, const char *key, const json_t *value,
+		       const char *const *known, struct pl_error *err)
 {
+	pl_autofree char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 	const char *near = pl_nearest(key, known);
 	const char *colon = *path ? ": " : "";
 
 	if (near)
-		return pl_fail(err, -ENOTSUP, "%s%sunknown key \"%s\"; did you mean \"%s\"?", path,
-			       colon, key, near);
-	return pl_fail(err, -ENOTSUP, "%s%sunknown key \"%s\"", path, colon, key);
+		return pl_fail(err, -ENOTSUP,
+			       "%s%sunknown key \"%s\" (value %.64s); did you mean \"%s\"?", path,
+			       colon, key, text ? text : "?", near);
+	return pl_fail(err, -ENOTSUP, "%s%sunknown key \"%s\" (value %.64s)", path, colon, key,
+		       text ? text : "?");
 }
 
 /* Every key of @object is in @known, and @object is one. */
@@ -85,7 +89,7 @@ static int check_keys(const json_t *object, const char *path, const char *const 
 		while (*k && strcmp(*k, key) != 0)
 			k++;
 		if (!*k)
-			return unknown_key(path, key, known, err);
+			return unknown_key(path, key, value, known, err);
 	}
 	return 0;
 }
@@ -759,13 +763,13 @@ static const struct key keys[] = {
 	{"loadOnlyInlinedPlugins", foreign_bool},
 };
 
-static int no_such_key(const char *key, struct pl_error *err)
+static int no_such_key(const char *key, const json_t *value, struct pl_error *err)
 {
 	const char *known[PL_ARRAY_SIZE(keys) + 1] = {NULL};
 
 	for (size_t i = 0; i < PL_ARRAY_SIZE(keys); i++)
 		known[i] = keys[i].name;
-	return unknown_key("", key, known, err);
+	return unknown_key("", key, value, known, err);
 }
 
 static int read_key(const char *key, const json_t *value, struct pl_netconf *conf,
@@ -778,7 +782,7 @@ static int read_key(const char *key, const json_t *value, struct pl_netconf *con
 	/* CNI keeps this prefix for what runtimes add, whatever they will think of. */
 	if (strncmp(key, "cni.dev/", strlen("cni.dev/")) == 0)
 		return 0;
-	return no_such_key(key, err);
+	return no_such_key(key, value, err);
 }
 
 /* What no key can judge alone. */
