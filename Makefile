@@ -105,6 +105,7 @@ test:
 test-kernels:
 	scripts/install-deps build test vm
 	+B=$(B) tests/run $(addprefix kernel:,$(or $(KERNELS),5.10 6.1 6.12 newest))
+	B=$(B) tests/vm/table
 demo:
 	scripts/install-deps build demo
 	$(MAKE) all
