@@ -20,7 +20,7 @@
 struct pl_nl; /* a request socket, bound to the netns it was opened in */
 
 enum {
-	PL_NL_NSID_HERE = -1, /* no attribute: it is about this netns */
+	PL_NL_NSID_HERE = -1,	 /* no attribute: it is about this netns */
 	PL_NL_NSID_UNKNOWN = -2, /* another netns, which has no number here (it may be dying) */
 };
 
@@ -29,14 +29,14 @@ struct pl_nl_link {
 	uint32_t ifindex;
 	uint16_t type; /* ARPHRD_*: ifi_type */
 	char name[IFNAMSIZ];
-	char kind[16]; /* IFLA_INFO_KIND, "" for a physical device */
+	char kind[16];	/* IFLA_INFO_KIND, "" for a physical device */
 	uint32_t flags; /* IFF_UP, IFF_LOWER_UP ... */
 	uint32_t mtu;
-	struct pl_mac mac; /* zero where it has none */
+	struct pl_mac mac;     /* zero where it has none */
 	uint32_t peer_ifindex; /* IFLA_LINK: in the netns below; 0: none */
 	int32_t peer_nsid; /* IFLA_LINK_NETNSID or PL_NL_NSID_*; HERE: the peer is in this netns */
-	uint32_t master; /* 0: none */
-	char qdisc[16]; /* root qdisc's kind, "noqueue" ... */
+	uint32_t master;   /* 0: none */
+	char qdisc[16];	   /* root qdisc's kind, "noqueue" ... */
 	uint8_t netkit_mode; /* 1 + IFLA_NETKIT_MODE (L2 0, L3 1); 0: not netkit or unknown */
 	bool netkit_primary;
 	int32_t new_nsid; /* of RTM_DELLINK: where it moved; PL_NL_NSID_HERE: a deletion */
@@ -87,8 +87,8 @@ struct pl_nl_route {
 	uint32_t table;
 	uint32_t priority;
 	uint32_t mtu, advmss; /* 0: not set */
-	uint8_t scope; /* RT_SCOPE_* */
-	uint8_t type; /* RTN_*; 0 means RTN_UNICAST when added */
+	uint8_t scope;	      /* RT_SCOPE_* */
+	uint8_t type;	      /* RTN_*; 0 means RTN_UNICAST when added */
 	bool onlink;
 };
 /* @family 0: both. All tables, "local" too; a multipath route comes once for each next hop. */
@@ -134,11 +134,11 @@ int pl_nl_batch_commit(struct pl_nl_batch *batch, struct pl_error *err);
 struct pl_nl_pair {
 	const char *name; /* host end */
 	const char *peer_name;
-	int peer_netns_fd; /* the peer is made in there, not moved; -1: same netns */
+	int peer_netns_fd;	     /* the peer is made in there, not moved; -1: same netns */
 	struct pl_mac mac, peer_mac; /* ignored for netkit L3 */
-	uint32_t mtu; /* both ends; 0: the kernel's default */
-	uint32_t ifindex; /* 0: the kernel chooses, as it should */
-	uint32_t peer_ifindex; /* heeded by the kernel only where ifindex is set too */
+	uint32_t mtu;		     /* both ends; 0: the kernel's default */
+	uint32_t ifindex;	     /* 0: the kernel chooses, as it should */
+	uint32_t peer_ifindex;	     /* heeded by the kernel only where ifindex is set too */
 };
 /*
  * Each of these appends a message. 0, -ENOMEM, or -EINVAL for what no message can say (a name too
@@ -197,7 +197,7 @@ enum pl_nl_event_type {
 	PL_NL_ADDR_DEL,
 	PL_NL_ROUTE_CHANGED, /* a default route of the main table came or went, IPv4 or IPv6 */
 	PL_NL_QDISC_CHANGED, /* on .link.ifindex: read the link again */
-	PL_NL_LOST, /* ENOBUFS: events are missing, dump everything again */
+	PL_NL_LOST,	     /* ENOBUFS: events are missing, dump everything again */
 };
 
 struct pl_nl_event {
