@@ -16,7 +16,10 @@ void pl_ipam_freep(struct pl_ipam **ipam);
 
 /* An address is in use (a record was loaded, a delegated plugin chose it). Twice: -EEXIST. */
 int pl_ipam_take(struct pl_ipam *ipam, const struct pl_ip *ip);
-/* Round robin: it is handed out again only after the rest of its range. Unknown: success. */
+/*
+ * Handed out again only after all else that is free in its range set (in a range of more than a
+ * million addresses: after very many). Unknown: success.
+ */
 void pl_ipam_release(struct pl_ipam *ipam, const struct pl_ip *ip);
 bool pl_ipam_in_use(const struct pl_ipam *ipam, const struct pl_ip *ip);
 /* Where the cursor of a network starts after a restart: call in order of record creation. */
@@ -25,13 +28,17 @@ void pl_ipam_note_last(struct pl_ipam *ipam, const char *network, const struct p
 /*
  * One address from each range set of @conf; requested ones first: a request that lies in no
  * range, is excluded, a gateway, or in use fails by name (-EINVAL, -EADDRINUSE). An empty set:
- * -ENOSPC, which names the range. All or nothing: on failure nothing is taken.
+ * -ENOSPC, which names the range. All or nothing: on failure nothing is taken. @conf as
+ * pl_netconf_parse() makes it, with at least one range; network and v4 broadcast addresses,
+ * gateways and exclusions are never handed out.
  */
 int pl_ipam_allocate(struct pl_ipam *ipam, const struct pl_netconf *conf,
 		     const struct pl_ip *requested, size_t n_requested,
 		     struct pl_record_addr *ret, size_t max, size_t *ret_n,
 		     struct pl_error *err);
-/* Free addresses in each set's ranges, for STATUS: the smallest set's number. */
+/* Free addresses in each set's ranges, for STATUS: the smallest set's number, 2^64-1 at most. */
 uint64_t pl_ipam_available(struct pl_ipam *ipam, const struct pl_netconf *conf);
+/* Stretches of the used set looked at so far: what calls cost, without a clock. */
+uint64_t pl_ipam_steps(const struct pl_ipam *ipam);
 
 #endif
