@@ -114,6 +114,7 @@ static int loading_size(struct loading *l, const struct pl_datapath_opts *opts,
 		{MAP_pl_addrs6, (uint64_t)n * ADDRS_PER_ENDPOINT},
 		{MAP_pl_reasons, (uint64_t)n * REASONS_PER_ENDPOINT},
 		{MAP_pl_flows, opts->max_flows},
+		{MAP_pl_wire_flows, opts->max_flows},
 	};
 
 	for (size_t i = 0; i < PL_ARRAY_SIZE(sizes); i++) {
@@ -265,6 +266,8 @@ static void copy_late(struct pl_datapath *dp, const struct loading *l)
 {
 	if (l->old[MAP_pl_flows] >= 0)
 		dp_map_copy(l->old[MAP_pl_flows], dp->maps[MAP_pl_flows], BPF_NOEXIST);
+	if (l->old[MAP_pl_wire_flows] >= 0)
+		dp_map_copy(l->old[MAP_pl_wire_flows], dp->maps[MAP_pl_wire_flows], BPF_NOEXIST);
 	if (l->old[MAP_pl_endpoints] >= 0)
 		dp_endpoints_merge(dp, l->old[MAP_pl_endpoints]);
 }

@@ -25,6 +25,7 @@
 	X(pl_traffic)                                                                              \
 	X(pl_reasons)                                                                              \
 	X(pl_flows)                                                                                \
+	X(pl_wire_flows)                                                                           \
 	X(pl_mirrors)                                                                              \
 	X(pl_mirror_state)                                                                         \
 	X(pl_mirror_stats)                                                                         \

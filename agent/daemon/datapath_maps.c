@@ -188,8 +188,8 @@ void dp_endpoints_merge(struct pl_datapath *dp, int old_fd)
 		struct pl_endpoint old;
 
 		if (dp->endpoints[id].ifindex && !bpf_map_lookup_elem(old_fd, &id, &old) &&
-		    old.stack_flows)
-			__atomic_store_n(&dp->endpoints[id].stack_flows, 1, __ATOMIC_RELAXED);
+		    old.flows)
+			__atomic_fetch_or(&dp->endpoints[id].flows, old.flows, __ATOMIC_RELAXED);
 	}
 }
 
@@ -571,14 +571,17 @@ static int flow_drop(const void *key, const void *value, void *arg)
 static int forget_flows(struct pl_datapath *dp, uint32_t endpoint)
 {
 	struct flows_of f = {dp->maps[MAP_pl_flows], endpoint};
-	uint8_t *stack_flows = &dp->endpoints[endpoint].stack_flows;
+	struct flows_of wire = {dp->maps[MAP_pl_wire_flows], endpoint};
+	uint8_t *flows = &dp->endpoints[endpoint].flows;
 	int r;
 
-	if (!__atomic_load_n(stack_flows, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(flows, __ATOMIC_RELAXED))
 		return 0;
 	r = map_walk(f.fd, flow_drop, &f);
 	if (!r)
-		__atomic_store_n(stack_flows, 0, __ATOMIC_RELAXED);
+		r = map_walk(wire.fd, flow_drop, &wire);
+	if (!r)
+		__atomic_store_n(flows, 0, __ATOMIC_RELAXED);
 	return r;
 }
 

@@ -98,6 +98,14 @@ struct {
 	__type(value, struct pl_flow_value);
 } pl_flows SEC(".maps");
 
+/* Apart from pl_flows, so that a flood from outside evicts no flow of the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PL_DEFAULT_FLOWS);
+	__type(key, struct pl_flow);
+	__type(value, struct pl_flow_value);
+} pl_wire_flows SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, PL_MIRRORS_MAX);

@@ -9,6 +9,7 @@
 #ifndef PODLANE_ABI_H
 #define PODLANE_ABI_H
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 
 #include "reasons.h"
@@ -40,13 +41,23 @@ enum pl_endpoint_flag {
 };
 
 /*
+ * pl_endpoint.flows: what the flow maps may hold of this endpoint, so that a packet of an endpoint
+ * without such flows pays no lookup. Who clears a bit removes the flows first.
+ */
+enum pl_endpoint_flows {
+	PL_FLOWS_STACK = 1 << 0, /* PL_FLOW_STACK in pl_flows */
+	PL_FLOWS_OPENED = 1 << 1, /* PL_FLOW_OPENED in pl_flows */
+	PL_FLOWS_WIRE = 1 << 2, /* pl_wire_flows */
+};
+
+/*
  * pl_endpoints[id]: mmapable array, one cache line an endpoint. The agent stores single fields
  * in place; it clears READY, changes the others, then sets READY again (release).
  */
 struct pl_endpoint {
 	__u32 ifindex; /* host end; 0: free slot */
 	__u16 flags; /* enum pl_endpoint_flag */
-	__u8 stack_flows; /* 1: pl_flows holds flows of this endpoint. Set by to-pod */
+	__u8 flows; /* enum pl_endpoint_flows. Set by the programs, may be cleared by the agent */
 	__u8 link_kind; /* enum pl_link_kind */
 	__u32 mtu; /* of the pod end: L3 bytes */
 	__u8 pod_mac[6];
@@ -127,26 +138,36 @@ struct pl_reason_key {
 	__u16 direction; /* enum pl_direction */
 };
 
-/* pl_flows: LRU hash, flows that entered a pod through the stack, as the pod's reply sees them. */
+/*
+ * pl_flows and pl_wire_flows: LRU hashes of the flows that are exceptions to the fast path's rule,
+ * as the pod's own packets see them: bpf/lib/flows.h says why each is kept. They are kept until
+ * they are the least used or their endpoint goes: an idle connection may speak again after hours.
+ */
 struct pl_flow {
 	__u8 pod[16]; /* IPv4 as ::ffff:a.b.c.d */
-	__u8 peer[16];
+	__u8 peer[16]; /* zero in PL_FLOW_OPENED */
 	__be16 pod_port; /* ICMP echo: the identifier, in both ports; 0 for others */
-	__be16 peer_port;
+	__be16 peer_port; /* zero in PL_FLOW_OPENED */
 	__u8 protocol; /* IPPROTO_* */
 	__u8 pad[3];
 };
 
+enum pl_flow_kind {
+	PL_FLOW_STACK = 1, /* pl_flows: the stack delivered the peer's packets to the pod */
+	PL_FLOW_OPENED = 2, /* pl_flows: the pod opened it through the stack, to any peer */
+	PL_FLOW_WIRE = 3, /* pl_wire_flows: came by the fast path from outside the native networks */
+};
+
 struct pl_flow_value {
 	__u32 endpoint;
-	__u32 pad;
-	__u64 seen_ns; /* CLOCK_MONOTONIC at the last packet from the stack, coarse to 1 s */
+	__u32 kind; /* enum pl_flow_kind */
+	__u64 seen_ns; /* CLOCK_MONOTONIC at the last packet that noted it, coarse to 1 s */
 };
 
 /* pl_mirrors[slot]: array, written by the agent; active is stored last. */
 enum pl_mirror_flag {
 	PL_MIRROR_ACTIVE = 1 << 0, /* off: paused, its target is away */
-	PL_MIRROR_FILTER = 1 << 1, /* pl_programs[PL_PROG_MATCH] decides; else all match */
+	PL_MIRROR_FILTER = 1 << 1, /* pl_programs[PL_PROG_MATCH] decides, none matches without it */
 	PL_MIRROR_DROPS = 1 << 2, /* also what was dropped */
 	PL_MIRROR_INGRESS = 1 << 3, /* appear as received by the target (BPF_F_INGRESS) */
 	PL_MIRROR_FLOWS = 1 << 4, /* sample whole flows rather than packets */
@@ -167,12 +188,14 @@ struct pl_mirror {
 	__u32 stage; /* ifindex of the stage device; 0: none */
 };
 
-/* pl_mirror_state[slot]: array, shared over CPUs, written by BPF. */
+/* pl_mirror_state[slot]: array, shared over CPUs, written by BPF under its lock. */
 struct pl_mirror_state {
+	struct bpf_spin_lock lock;
+	__u32 pad;
 	__u64 sent; /* of max_packets */
-	__u64 tokens_packets; /* in 1/1000 */
-	__u64 tokens_bytes; /* in 1/1000 */
-	__u64 refilled_ns;
+	__u64 tokens_packets; /* in 1/1000 of a packet; at most one second's worth */
+	__u64 tokens_bytes; /* in bytes; at most one second's worth */
+	__u64 refilled_ns; /* CLOCK_MONOTONIC; 0: the buckets are full */
 };
 
 /* pl_mirror_stats[slot]: per-CPU array. */
@@ -185,7 +208,7 @@ struct pl_mirror_state {
 	X(congested,    "copies that the target lost: down, queue full")                       \
 	X(failed,       "copies that the kernel refused")                                      \
 	X(truncated,    "copies cut to the snap length")                                       \
-	X(looped,       "packets not copied because they are copies themselves")
+	X(looped,       "copies that came back: dropped, never copied again")
 
 struct pl_mirror_stats {
 #define PL_MIRROR_FIELD(name, text) __u64 name;
@@ -213,14 +236,21 @@ enum pl_cb {
 	PL_CB_MASK_HI = 4,
 };
 
-/* skb->mark of a mirror copy on its way to a pod or the stage device: MAGIC | slot. */
+/*
+ * skb->mark within the node. None of these has a bit of kube-proxy's (0x4000, 0x8000), for a copy
+ * may leave through a tunnel, where the host's rules see its mark.
+ */
 enum {
-	PL_MARK_MIRROR = 0x504c4d00,
 	PL_MARK_MASK = 0xffffff00,
+	PL_MARK_MIRROR = 0x504c2000, /* | slot: a mirror's copy on its way to the target */
+	PL_MARK_HANDLED = 0x504c2100, /* from-netkit dealt with it: to-pod lets it through */
 };
 
 #define PL_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " is ABI")
 PL_ASSERT_SIZE(struct pl_endpoint, 64);
+_Static_assert(__builtin_offsetof(struct pl_endpoint, pod_mac) == 12 &&
+		       __builtin_offsetof(struct pl_endpoint, host_mac) == 18,
+	       "the two MACs lie as an Ethernet header wants them");
 PL_ASSERT_SIZE(struct pl_addr4, 4);
 PL_ASSERT_SIZE(struct pl_addr6, 16);
 PL_ASSERT_SIZE(struct pl_addr, 8);
@@ -233,7 +263,7 @@ PL_ASSERT_SIZE(struct pl_reason_key, 8);
 PL_ASSERT_SIZE(struct pl_flow, 40);
 PL_ASSERT_SIZE(struct pl_flow_value, 16);
 PL_ASSERT_SIZE(struct pl_mirror, 56);
-PL_ASSERT_SIZE(struct pl_mirror_state, 32);
+PL_ASSERT_SIZE(struct pl_mirror_state, 40);
 PL_ASSERT_SIZE(struct pl_mirror_stats, 80);
 
 #endif

@@ -37,7 +37,8 @@
 	X(DROP_SPOOFED_MAC,  "source MAC is not the pod's")                                    \
 	X(DROP_SPOOFED_IP,   "source address is not the pod's")                                \
 	X(DROP_SPOOFED_ARP,  "ARP sender is not the pod")                                      \
-	X(DROP_SPOOFED_ND,   "neighbour advertisement or solicitation claims a foreign address")
+	X(DROP_SPOOFED_ND,   "neighbour discovery claims what the pod is not")                 \
+	X(DROP_MIRROR_LOOP,  "a mirror's copy that came back")
 
 enum pl_reason {
 #define PL_REASON_ENUM(name, text) PL_##name,
