@@ -48,6 +48,7 @@ COMMON := $(B)/libpodlane-common.a
 FILTER := $(B)/libpodlane-filter.a
 DAEMON := $(B)/libpodlane-daemon.a
 CNI    := $(B)/libpodlane-cni.a
+CLI    := $(B)/libpodlane-cli.a
 BINS   := $(B)/podlaned $(B)/podlane $(B)/podlane-cni
 
 all: $(BINS)
@@ -63,20 +64,21 @@ $(B)/podlane.skel.h: $(B)/podlane.bpf.o
 $(call objs,daemon) $(patsubst %.c,$(B)/%.o,$(wildcard tests/prog/*.c)): | $(B)/podlane.skel.h
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Iagent/daemon -Iagent/cni) -c $< -o $@
+	$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Iagent/daemon -Iagent/cni -Iagent/cli) -c $< -o $@
 
 $(COMMON): $(call objs,common)
 $(FILTER): $(call objs,filter)
 $(DAEMON): $(filter-out $(B)/agent/daemon/main.o,$(call objs,daemon)) # the tests link it
 $(CNI): $(filter-out $(B)/agent/cni/main.o,$(call objs,cni))
-$(COMMON) $(FILTER) $(DAEMON) $(CNI):
+$(CLI): $(filter-out $(B)/agent/cli/main.o,$(call objs,cli))
+$(COMMON) $(FILTER) $(DAEMON) $(CNI) $(CLI):
 	@mkdir -p $(@D)
 	rm -f $@ && $(AR) rcs $@ $^
 
 link = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(filter %.o %.a,$^) -o $@ $(call libs,$(1))
 $(B)/podlaned: $(B)/agent/daemon/main.o $(DAEMON) $(FILTER) $(COMMON)
 	$(call link,$(podlaned_LIBS))
-$(B)/podlane: $(call objs,cli) $(FILTER) $(COMMON)
+$(B)/podlane: $(B)/agent/cli/main.o $(CLI) $(FILTER) $(COMMON)
 	$(call link,$(podlane_LIBS) libpcap)
 $(B)/podlane-cni: $(B)/agent/cni/main.o $(CNI) $(COMMON)
 	$(call link,$(cni_LIBS))
@@ -85,7 +87,7 @@ $(B)/podlane-cni: $(B)/agent/cni/main.o $(CNI) $(COMMON)
 # tests/tools/*.c are small programs that shell tests run.
 TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/*/test_*.c))
 TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
-$(TESTS) $(TOOLS): $(B)/%: $(B)/%.o $(DAEMON) $(CNI) $(FILTER) $(COMMON)
+$(TESTS) $(TOOLS): $(B)/%: $(B)/%.o $(DAEMON) $(CNI) $(CLI) $(FILTER) $(COMMON)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-o $@ $(call libs,$(podlaned_LIBS) cmocka)
 tests: all $(TESTS) $(TOOLS)
@@ -125,7 +127,7 @@ fuzz:
 
 compile_commands.json: $(wildcard agent/*/*.c tests/*/*.c) Makefile
 	printf '%s\n' $(filter %.c,$^) | jq -Rn --arg dir '$(CURDIR)' --arg flags $(call quote,$(ALL_CFLAGS)) \
-		'[inputs | {directory: $$dir, file: ., command: "clang \($$flags) -Iagent/daemon -Iagent/cni -c \(.)"}]' >$@
+		'[inputs | {directory: $$dir, file: ., command: "clang \($$flags) -Iagent/daemon -Iagent/cni -Iagent/cli -c \(.)"}]' >$@
 quote = '$(subst ','\'',$(1))'
 
 MAN = $(wildcard agent/man/*.[1-9])
@@ -135,7 +137,7 @@ install: all
 	install -m 755 $(B)/podlane $(DESTDIR)$(BINDIR)/podlane
 	install -m 755 $(B)/podlane-cni $(DESTDIR)$(CNIBINDIR)/podlane
 	sed 's|@SBINDIR@|$(SBINDIR)|' scripts/podlaned.service >$(DESTDIR)$(UNITDIR)/podlaned.service
-	install -m 644 scripts/completion/podlane $(DESTDIR)$(BASHCOMPDIR)/podlane
+	install -m 644 scripts/completion/podlane.bash $(DESTDIR)$(BASHCOMPDIR)/podlane
 	install -m 644 scripts/podlaned.json scripts/10-podlane.conflist README.md LICENSE $(DESTDIR)$(DOCDIR)
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
 

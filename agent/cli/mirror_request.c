@@ -3,7 +3,7 @@
  * From the options of "mirror add" to the request. Checks what only the command line can know
  * (two targets, a lone --vni); filters, endpoints and devices are the daemon's to judge.
  */
-#include "mirror.h"
+#include "mirror_text.h"
 
 #include "addr.h"
 #include "netconf.h"

@@ -2,8 +2,8 @@
 /*
  * How a mirror session reads, for the subcommands that print one.
  */
-#ifndef PODLANE_CLI_MIRROR_H
-#define PODLANE_CLI_MIRROR_H
+#ifndef PODLANE_CLI_MIRROR_TEXT_H
+#define PODLANE_CLI_MIRROR_TEXT_H
 
 #include "cli.h"
 
