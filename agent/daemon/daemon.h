@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The daemon's state in one place, and the order of its parts:
+ *
+ *   loop -> (netlink event | request | timer) -> pods, node = desired -> plan -> apply
+ *
+ * One thread. Nothing below main() exits; what fails is told upward as pl_error, or logged where
+ * an event and no request was the cause.
+ */
+#ifndef PODLANE_DAEMON_H
+#define PODLANE_DAEMON_H
+
+#include "datapath.h"
+#include "ipam.h"
+#include "links.h"
+#include "nl.h"
+#include "plan.h"
+#include "settings.h"
+
+struct event_base;
+struct event;
+struct pl_mirrors;
+struct pl_control;
+
+/* A record with its place in the datapath. */
+struct pl_pod {
+	struct pl_record rec;
+	uint32_t id; /* slot in pl_endpoints */
+	uint64_t key_hash; /* of container id and ifname: cheap first comparison */
+	struct pl_facts applied; /* what the datapath holds for it */
+	bool ready;
+	bool shaped;
+	char why[160]; /* not ready: the reason, for people */
+	bool dirty; /* an attach failed: tried again by the timer */
+};
+
+struct pl_host_addr {
+	struct pl_ip ip;
+	uint32_t ifindex;
+};
+
+struct pl_daemon {
+	struct pl_settings settings;
+	struct event_base *base;
+	struct event *retry; /* timer: applies again what failed */
+
+	struct pl_datapath *dp;
+	struct pl_nl *nl;
+	struct pl_nl_monitor *monitor;
+	struct pl_ipam *ipam;
+	struct pl_mirrors *mirrors;
+	struct pl_control *control;
+
+	struct pl_links links;
+	struct pl_pod **pods; /* by id; entry 0 unused */
+	uint32_t max_pods; /* entries of @pods */
+	uint32_t n_pods;
+	uint32_t next_id; /* slots are reused as late as can be */
+
+	struct pl_host_addr *host_addrs; /* sorted by ip, ifindex */
+	size_t n_host_addrs;
+	size_t size_host_addrs;
+	uint32_t default_oifs[16]; /* devices of the default routes */
+	size_t n_default_oifs;
+	struct pl_facts node; /* applied: host addresses, uplinks */
+	bool node_dirty;
+
+	bool netkit_links; /* the kernel can make netkit links: probed by making one */
+	uint64_t started_ns;
+	uint64_t resyncs;
+	int lock_fd;
+};
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The host's links as netlink last told of them: a cache by ifindex, filled by dump and events.
+ */
+#ifndef PODLANE_LINKS_H
+#define PODLANE_LINKS_H
+
+#include "nl.h"
+
+struct pl_links {
+	struct pl_nl_link *v; /* sorted by ifindex */
+	size_t n;
+	size_t size;
+};
+
+/* 0 or -ENOMEM. */
+int pl_links_set(struct pl_links *links, const struct pl_nl_link *link);
+void pl_links_del(struct pl_links *links, uint32_t ifindex);
+/* NULL: no such link. The pointer lives until the next set or del. */
+const struct pl_nl_link *pl_links_get(const struct pl_links *links, uint32_t ifindex);
+const struct pl_nl_link *pl_links_by_name(const struct pl_links *links, const char *name);
+void pl_links_clear(struct pl_links *links);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Masquerading of pods whose network asks for it ("ipMasq"): a table of our own in nftables, sets
+ * of pod addresses, removed with the last user. No rule of anybody else is read or touched.
+ */
+#ifndef PODLANE_MASQ_H
+#define PODLANE_MASQ_H
+
+#include "daemon.h"
+
+/* Nothing to do for a record without ip_masq. 0, or -errno with what nftables said. */
+int pl_masq_add(struct pl_daemon *d, const struct pl_record *rec, struct pl_error *err);
+/* Failure is logged: the pod is gone all the same, and the next resync settles the rest. */
+void pl_masq_del(struct pl_daemon *d, const struct pl_record *rec);
+/* Makes the table what the pods need, whatever it was: at start and after a resync. */
+void pl_masq_resync(struct pl_daemon *d);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The endpoints of this node: made, removed, checked, found. Each is a record on disk first, then
+ * a link, then facts in the datapath; removal goes the other way round.
+ */
+#ifndef PODLANE_PODS_H
+#define PODLANE_PODS_H
+
+#include "daemon.h"
+
+struct pl_pod_request {
+	const char *container_id;
+	const char *ifname;
+	const char *netns; /* path, "" where unknown */
+	int netns_fd;
+	const struct pl_netconf *conf;
+	struct pl_ip ips[PL_RECORD_ADDRS_MAX]; /* asked of the built-in IPAM */
+	size_t n_ips;
+	struct pl_record_addr addrs[PL_RECORD_ADDRS_MAX]; /* given by a delegated IPAM */
+	size_t n_addrs;
+	struct pl_mac mac;
+	bool has_mac;
+	const char *pod_name, *pod_namespace, *pod_uid; /* "" where unknown */
+	const char *host_ifname; /* accelerate: the host end that is there */
+};
+
+/*
+ * Reads the records of earlier runs. Records of an ADD that never ended are undone; broken files
+ * are set aside. Call before the first resync. 0 or -errno.
+ */
+int pl_pods_load(struct pl_daemon *d, struct pl_error *err);
+void pl_pods_clear(struct pl_daemon *d);
+
+/*
+ * All or nothing. *ret lives until it is removed. @ret_routes: [{"dst","gw"}], caller owns.
+ * -EEXIST: the container has this interface already; -ENOSPC: range or table full; -ENOENT: the
+ * netns is gone; -ENOTSUP: the kernel has no such link kind.
+ */
+int pl_pods_add(struct pl_daemon *d, const struct pl_pod_request *req, struct pl_pod **ret,
+		json_t **ret_routes, struct pl_error *err);
+/* Removes everything of @pod and frees it. What could not be removed is logged and retried. */
+void pl_pods_del(struct pl_daemon *d, struct pl_pod *pod);
+/*
+ * Compares record, links, maps and attachments; differences as sentences in @differences.
+ * @conf may be NULL (routes are then not compared).
+ */
+int pl_pods_check(struct pl_daemon *d, struct pl_pod *pod, int netns_fd,
+		  const struct pl_netconf *conf, json_t *differences, struct pl_error *err);
+
+struct pl_pod *pl_pods_find(const struct pl_daemon *d, const char *container_id,
+			    const char *ifname);
+struct pl_pod *pl_pods_by_ifindex(const struct pl_daemon *d, uint32_t ifindex);
+/*
+ * For people: container id or a unique prefix of it (4 letters at least), CONTAINER:IFNAME, pod
+ * name, NAMESPACE/NAME, address, host interface. -ENOENT, or -ENOTUNIQ naming the matches.
+ */
+int pl_pods_query(const struct pl_daemon *d, const char *query, struct pl_pod **ret,
+		  struct pl_error *err);
+
+/* Desired facts of one pod as the links are now; sets ready, shaped, why. 0 or -ENOMEM. */
+int pl_pod_facts(struct pl_daemon *d, struct pl_pod *pod, struct pl_facts *ret);
+/* Brings one pod's facts to the datapath; failures are retried by the timer. */
+int pl_pod_update(struct pl_daemon *d, struct pl_pod *pod, struct pl_error *err);
+
+/* Events. */
+void pl_pods_link_changed(struct pl_daemon *d, const struct pl_nl_link *link);
+void pl_pods_link_gone(struct pl_daemon *d, const struct pl_nl_link *link);
+/* After a dump: records whose link is gone go too. */
+void pl_pods_sweep(struct pl_daemon *d);
+void pl_pods_retry(struct pl_daemon *d);
+
+/* The endpoint object of replies; caller owns. */
+json_t *pl_pod_json(struct pl_daemon *d, const struct pl_pod *pod);
+
+#endif

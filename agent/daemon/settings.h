@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the daemon was told: defaults, then /etc/podlane/podlaned.json, then the command line, which
+ * knows the same keys. Read once at start; nothing else in the daemon parses configuration.
+ */
+#ifndef PODLANE_SETTINGS_H
+#define PODLANE_SETTINGS_H
+
+#include <jansson.h>
+#include <net/if.h>
+#include "datapath.h"
+#include "log.h"
+#include "netconf.h"
+
+#define PL_SETTINGS_FILE "/etc/podlane/podlaned.json"
+#define PL_PATTERNS_MAX 32
+#define PL_NATIVE_MAX 256
+
+/*
+ * Every setting once: JSON key, command-line option, argument, help. The parser, --help and the
+ * nearest-key hint come from it.
+ */
+#define PL_SETTINGS(X)                                                                         \
+	X(runDir, "run-dir", "DIR", "records, control socket and lock")                        \
+	X(bpffs, "bpffs", "DIR", "pinned maps, programs and links, on a bpf file system")      \
+	X(logLevel, "log-level", "LEVEL", "error, warn, info or debug")                        \
+	X(maxEndpoints, "max-endpoints", "N", "pods that this node can have, 1 to 65535")      \
+	X(maxFlows, "max-flows", "N", "flows of the stack that are remembered")                \
+	X(attach, "attach", "KIND", "auto, tcx or clsact")                                     \
+	X(uplinks, "uplinks", "PATTERNS", "devices to the network; empty: by default route")   \
+	X(native, "native", "PREFIXES", "networks that pods reach by FIB, past the stack")     \
+	X(forwarding, "forwarding", "BOOL", "switch IP forwarding of the host on at start")    \
+	X(network, NULL, NULL, "the network of pods that name none")                           \
+	X(mirrors, NULL, NULL, "mirror sessions that are always there")
+
+struct pl_settings {
+	char run_dir[256];
+	char bpffs[256];
+	enum pl_log_level log_level;
+	uint32_t max_endpoints; /* without slot 0 */
+	uint32_t max_flows;
+	enum pl_attach_choice attach;
+	char uplinks[PL_PATTERNS_MAX][IFNAMSIZ]; /* fnmatch(3) patterns; none: default routes */
+	size_t n_uplinks;
+	struct pl_prefix native[PL_NATIVE_MAX];
+	size_t n_native;
+	bool forwarding;
+	struct pl_netconf network;
+	json_t *mirrors; /* array; owned */
+};
+
+/* Every default in place; cannot fail. End with pl_settings_clear(). */
+void pl_settings_init(struct pl_settings *s);
+void pl_settings_clear(struct pl_settings *s);
+
+/*
+ * Reads a JSON object over what is there. -EINVAL or -ENOTSUP with file, line or key, and what was
+ * expected; @s is then partly changed and good for nothing but pl_settings_clear().
+ */
+int pl_settings_load(struct pl_settings *s, const char *path, struct pl_error *err);
+int pl_settings_from_json(struct pl_settings *s, const json_t *j, struct pl_error *err);
+/* One option of the command line: @option without dashes. -ENOENT: no such option. */
+int pl_settings_option(struct pl_settings *s, const char *option, const char *value,
+		       struct pl_error *err);
+
+#endif
