@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Packet filters in tcpdump's language: compiled by libpcap to classic BPF, kept as that, and
- * turned into eBPF where a tc program needs them. A filter knows nothing of mirror sessions;
- * pl_match_* below puts many of them into the one program of the tail-call slot PL_PROG_MATCH.
- * Nothing here looks up a host name: a daemon must not wait for DNS.
+ * turned into eBPF where a tc program needs them (match.h). A filter knows nothing of mirror
+ * sessions. Nothing here looks up a host name: a daemon must not wait for DNS.
  */
 #ifndef PODLANE_FILTER_H
 #define PODLANE_FILTER_H
 
-#include "podlane/abi.h"
 #include "util.h"
 
 struct sock_filter; /* <linux/filter.h>; clashes with <pcap.h> */
-struct bpf_insn;    /* <linux/bpf.h>; eBPF, clashes with <pcap.h> */
 
 enum {
 	PL_FILTER_EXPR_MAX = 16384, /* bytes of an expression */
@@ -46,17 +43,5 @@ bool pl_filter_equal(const struct pl_filter *a, const struct pl_filter *b);
  */
 uint32_t pl_filter_run(const struct pl_filter *filter, const void *data, uint32_t len,
 		       uint32_t wire_len);
-
-/*
- * The match program for PL_PROG_MATCH: for each slot with a filter, its bit in
- * skb->cb[PL_CB_MASK_LO/HI] is cleared where the filter rejects; slots without one stay as they
- * are. Then it tail-calls pl_programs[PL_PROG_MIRROR], and returns TC_ACT_UNSPEC if that fails.
- * A VLAN tag that the NIC or the kernel took out of the frame is seen where it was.
- * Equal filters are evaluated once. Pure; the caller frees *ret. -E2BIG names the filter.
- */
-int pl_match_build(const struct pl_filter *const filters[PL_MIRRORS_MAX], struct bpf_insn **ret,
-		   size_t *ret_n, struct pl_error *err);
-/* Loads it for the prog_array @programs_fd. Returns a program fd (CLOEXEC) or -errno. */
-int pl_match_load(const struct bpf_insn *insns, size_t n, int programs_fd, struct pl_error *err);
 
 #endif

@@ -10,10 +10,9 @@
  * The frame is the one that was on the wire: a VLAN tag that was taken out of band stands in the
  * head where it was, and offsets behind it count it ("the shift").
  */
-#include "filter.h"
+#include "match.h"
 
 #include <bpf/bpf.h>
-#include <linux/bpf.h>
 
 #include "cbpf.h"
 
