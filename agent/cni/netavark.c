@@ -103,7 +103,7 @@ static json_t *routes(const json_t *network)
 {
 	const json_t *subnets = json_object_get(network, "subnets");
 	bool internal = json_is_true(json_object_get(network, "internal"));
-	json_t *list = json_array();
+	pl_autojson json_t *list = json_array();
 	const json_t *one;
 	size_t i;
 
@@ -124,9 +124,10 @@ static json_t *routes(const json_t *network)
 					    json_integer(json_integer_value(metric)));
 		if (json_is_string(json_object_get(one, "gateway")))
 			json_object_set(route, "gw", json_object_get(one, "gateway"));
-		json_array_append_new(list, route);
+		if (json_array_append_new(list, route) < 0)
+			return NULL;
 	}
-	return list;
+	return TAKE_PTR(list);
 }
 
 json_t *cni_netavark_conf(const json_t *network, struct cni_error *err)
