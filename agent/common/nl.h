@@ -108,10 +108,13 @@ struct pl_nl_neigh {
 int pl_nl_neigh_dump(struct pl_nl *nl, uint32_t ifindex,
 		     int (*fn)(const struct pl_nl_neigh *neigh, void *arg), void *arg);
 
-/* Kinds of the qdiscs on a link ("tbf", "clsact", "ingress" ...), by RTM_GETQDISC. */
-int pl_nl_qdisc_dump(struct pl_nl *nl, uint32_t ifindex,
-		     int (*fn)(const char *kind, uint32_t handle, uint32_t parent, void *arg),
-		     void *arg);
+enum { PL_NL_KIND_SIZE = 16 };
+/*
+ * Kind of the qdisc at @parent (TC_H_ROOT, TC_H_INGRESS) of a link: "tbf", "clsact", "ingress" ...
+ * 0, -ENOENT (none there), -errno; *ret_kind untouched on failure.
+ */
+int pl_nl_qdisc_get(struct pl_nl *nl, uint32_t ifindex, uint32_t parent,
+		    char ret_kind[PL_NL_KIND_SIZE]);
 
 /*
  * Batch: messages collected, sent with one sendmsg (32 at a time), all answered. A message that
@@ -170,7 +173,7 @@ int pl_nl_set_up(struct pl_nl_batch *b, uint32_t ifindex, bool up);
 int pl_nl_set_mtu(struct pl_nl_batch *b, uint32_t ifindex, uint32_t mtu);
 /*
  * No IPv6 link-local address of the kernel's own (IFLA_INET6_ADDR_GEN_MODE none). Before
- * pl_nl_set_up(): an address that is there stays. -EAFNOSUPPORT where IPv6 is off.
+ * pl_nl_set_up(): an address that is there stays. Success where IPv6 is off.
  */
 int pl_nl_set_no_ll(struct pl_nl_batch *b, uint32_t ifindex);
 int pl_nl_del_link(struct pl_nl_batch *b, const char *name, uint32_t ifindex);

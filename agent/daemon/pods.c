@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/pkt_sched.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -121,26 +122,18 @@ int pl_pods_query(const struct pl_daemon *d, const char *query, struct pl_pod **
 
 /* ---- facts ---- */
 
-static int note_qdisc(const char *kind, uint32_t handle, uint32_t parent, void *arg)
-{
-	bool *shaped = arg;
-
-	/* clsact only holds filters; an "ingress" qdisc is how ingress policing is done. */
-	if (strcmp(kind, "noqueue") && strcmp(kind, "clsact"))
-		*shaped = true;
-	return 0;
-}
-
 /*
- * Links of an earlier plugin: whatever it did with qdiscs must go on working. Our own veth and
- * netkit devices have none unless somebody shapes them.
+ * A root qdisc other than noqueue shapes what the pod gets; an "ingress" qdisc (clsact only holds
+ * filters) is how policing what it sends is done. Redirected packets would pass by both.
  */
 static bool is_shaped(struct pl_daemon *d, const struct pl_nl_link *link)
 {
-	bool shaped = false;
+	char kind[PL_NL_KIND_SIZE];
 
-	(void)pl_nl_qdisc_dump(d->nl, link->ifindex, note_qdisc, &shaped);
-	return shaped;
+	if (link->qdisc[0] && strcmp(link->qdisc, "noqueue") && strcmp(link->qdisc, "noop"))
+		return true;
+	return !pl_nl_qdisc_get(d->nl, link->ifindex, TC_H_INGRESS, kind) &&
+	       strcmp(kind, "clsact");
 }
 
 static bool is_ready(const struct pl_pod *pod, const struct pl_nl_link *link, const char **ret_why)
