@@ -10,6 +10,7 @@
 # make fuzz          every libFuzzer target; FUZZ_SECONDS=60 each
 # make compile_commands.json  for editors and clang-tidy
 # make clean         remove what was built
+# V=1 shows the commands.
 
 PREFIX     ?= /usr/local
 SBINDIR    ?= $(PREFIX)/sbin
@@ -49,22 +50,24 @@ FILTER := $(B)/libpodlane-filter.a
 DAEMON := $(B)/libpodlane-daemon.a
 CNI    := $(B)/libpodlane-cni.a
 CLI    := $(B)/libpodlane-cli.a
+Q      := $(if $(V),,@)
+run     = $(Q)$(if $(V),,printf '  %-4s %s\n' $(1) $@; )
 BINS   := $(B)/podlaned $(B)/podlane $(B)/podlane-cni
 
 all: $(BINS)
 
 $(B)/podlane.bpf.o: bpf/podlane.bpf.c $(wildcard bpf/lib/*.h) $(wildcard include/podlane/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
-	$(LLVM_STRIP) -g $@.tmp -o $@ && rm $@.tmp
+	$(call run,BPF)$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
+	$(Q)$(LLVM_STRIP) -g $@.tmp -o $@ && rm $@.tmp
 
 $(B)/podlane.skel.h: $(B)/podlane.bpf.o
-	$(BPFTOOL) gen skeleton $< name podlane_bpf >$@.tmp && mv $@.tmp $@
+	$(call run,GEN)$(BPFTOOL) gen skeleton $< name podlane_bpf >$@.tmp && mv $@.tmp $@
 
 $(call objs,daemon) $(patsubst %.c,$(B)/%.o,$(wildcard tests/prog/*.c)): | $(B)/podlane.skel.h
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Iagent/daemon -Iagent/cni -Iagent/cli) -c $< -o $@
+	$(call run,CC)$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Iagent/daemon -Iagent/cni -Iagent/cli) -c $< -o $@
 
 $(COMMON): $(call objs,common)
 $(FILTER): $(call objs,filter)
@@ -73,28 +76,28 @@ $(CNI): $(filter-out $(B)/agent/cni/main.o,$(call objs,cni))
 $(CLI): $(filter-out $(B)/agent/cli/main.o,$(call objs,cli))
 $(COMMON) $(FILTER) $(DAEMON) $(CNI) $(CLI):
 	@mkdir -p $(@D)
-	rm -f $@ && $(AR) rcs $@ $^
+	$(call run,AR)rm -f $@ && $(AR) rcs $@ $^
 
 link = $(CC) $(ALL_CFLAGS) $(LDFLAGS) $(filter %.o %.a,$^) -o $@ $(call libs,$(1))
 $(B)/podlaned: $(B)/agent/daemon/main.o $(DAEMON) $(FILTER) $(COMMON)
-	$(call link,$(podlaned_LIBS))
+	$(call run,LD)$(call link,$(podlaned_LIBS))
 $(B)/podlane: $(B)/agent/cli/main.o $(CLI) $(FILTER) $(COMMON)
-	$(call link,$(podlane_LIBS) libpcap)
+	$(call run,LD)$(call link,$(podlane_LIBS) libpcap)
 $(B)/podlane-cni: $(B)/agent/cni/main.o $(CNI) $(COMMON)
-	$(call link,$(cni_LIBS))
+	$(call run,LD)$(call link,$(cni_LIBS))
 
 # tests/DIR/test_*.c are cmocka programs, linked with the daemon's parts; tests/DIR/*.h their helpers.
 # tests/tools/*.c are small programs that shell tests run.
 TESTS := $(patsubst %.c,$(B)/%,$(wildcard tests/*/test_*.c))
 TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 $(TESTS) $(TOOLS): $(B)/%: $(B)/%.o $(DAEMON) $(CNI) $(CLI) $(FILTER) $(COMMON)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+	$(call run,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-o $@ $(call libs,$(podlaned_LIBS) cmocka)
 tests: all $(TESTS) $(TOOLS)
 
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(FUZZERS): $(B)/%: $(B)/%.o $(DAEMON) $(FILTER) $(COMMON)
-	$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $< $(DAEMON) $(FILTER) $(COMMON) -o $@ \
+	$(call run,LD)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $< $(DAEMON) $(FILTER) $(COMMON) -o $@ \
 		$(call libs,$(podlaned_LIBS))
 fuzzers: $(FUZZERS)
 
