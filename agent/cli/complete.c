@@ -6,14 +6,19 @@
  */
 #include "cli.h"
 
+#include <ctype.h>
 #include <dirent.h>
 
-/* Prints @dashes and @text where they begin with @prefix, the word so far. */
+/* Prints @dashes and @text where they begin with @prefix, the word so far. A line is a word. */
 static void offer(const char *prefix, const char *dashes, const char *text)
 {
 	char whole[1024];
 
 	snprintf(whole, sizeof(whole), "%s%s", dashes, text);
+	for (const char *c = text; *c; c++) {
+		if (iscntrl((unsigned char)*c) || *c == ' ')
+			return;
+	}
 	if (text[0] && !strncmp(whole, prefix, strlen(prefix)))
 		puts(whole);
 }

@@ -29,9 +29,9 @@ static void print_link(const json_t *e, FILE *out)
 		  strcmp(cli_str(e, "mode"), "accelerate")
 			  ? ""
 			  : ", made by another plugin: accelerated");
-	cli_field(out, "pod end", "%s (%" PRIu64 ") %s", cli_str(e, "ifname"),
+	cli_field(out, "pod end", "%s, index %" PRIu64 ", %s", cli_str(e, "ifname"),
 		  cli_u64(e, "podIfindex"), cli_str(e, "podMac"));
-	cli_field(out, "host end", "%s (%" PRIu64 ") %s", cli_str(e, "hostIfname"),
+	cli_field(out, "host end", "%s, index %" PRIu64 ", %s", cli_str(e, "hostIfname"),
 		  cli_u64(e, "ifindex"), cli_str(e, "hostMac"));
 }
 

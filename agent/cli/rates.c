@@ -39,6 +39,21 @@ static int set_key(struct cli_rate *row, const json_t *endpoint, enum cli_fold f
 	return n < 0 ? -ENOMEM : 0;
 }
 
+static void set_name(struct cli_rate *row, const json_t *endpoint)
+{
+	const char *ifname = cli_str(endpoint, "ifname");
+	size_t used;
+
+	if (!cli_str(endpoint, "containerId")[0]) {
+		strcpy(row->name, "(node)");
+		return;
+	}
+	cli_endpoint_name(endpoint, row->name, sizeof(row->name));
+	used = strlen(row->name);
+	if (strcmp(ifname, "eth0")) /* a further interface of the same pod */
+		snprintf(row->name + used, sizeof(row->name) - used, ":%s", ifname);
+}
+
 static int fill_row(struct cli_rate *row, const json_t *endpoint, json_t *counter,
 		    enum cli_fold fold)
 {
@@ -48,10 +63,7 @@ static int fill_row(struct cli_rate *row, const json_t *endpoint, json_t *counte
 	row->packets = cli_u64(counter, "packets");
 	row->bytes = cli_u64(counter, "bytes");
 	row->json = counter;
-	if (cli_str(endpoint, "containerId")[0])
-		cli_endpoint_name(endpoint, row->name, sizeof(row->name));
-	else
-		strcpy(row->name, "(node)");
+	set_name(row, endpoint);
 	if (fold == CLI_FOLD_REASON) {
 		row->endpoint = 0;
 		row->name[0] = '\0';

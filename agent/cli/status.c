@@ -67,11 +67,11 @@ static void print_uplinks(const struct cli *cli, const json_t *s, FILE *out)
 			  "none: no device carries a default route or matches the "
 			  "patterns of the configuration");
 	json_array_foreach (uplinks, i, uplink) {
-		fprintf(out, "%-12s ", i ? "" : "uplinks");
+		fprintf(out, "%-12s %s, index %" PRIu64 ", ", i ? "" : "uplinks",
+			cli_str(uplink, "name"), cli_u64(uplink, "ifindex"));
 		cli_styled(out, cli->colour, cli_bool(uplink, "attached") ? CLI_GOOD : CLI_BAD,
 			   cli_bool(uplink, "attached") ? "attached" : "NOT ATTACHED");
-		fprintf(out, " %s (%" PRIu64 ")\n", cli_str(uplink, "name"),
-			cli_u64(uplink, "ifindex"));
+		fputc('\n', out);
 	}
 }
 
