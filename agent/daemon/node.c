@@ -214,8 +214,29 @@ static void refresh_default_routes(struct pl_daemon *d)
 	d->node_dirty = true;
 }
 
-static void link_new(struct pl_daemon *d, const struct pl_nl_link *link)
+/*
+ * An event tells of a moment that has passed: the host end of a new pod is told down once more
+ * after it was set up and read. What decides about forwarding is read anew.
+ */
+static int read_again(struct pl_daemon *d, const struct pl_nl_link *told, struct pl_nl_link *ret)
 {
+	const struct pl_nl_link *known = pl_links_get(&d->links, told->ifindex);
+
+	*ret = *told;
+	if (known && !memcmp(known, told, sizeof(*told)))
+		return -EALREADY;
+	if (!pl_pods_by_ifindex(d, told->ifindex))
+		return 0;
+	return pl_nl_link_get(d->nl, NULL, told->ifindex, ret);
+}
+
+static void link_new(struct pl_daemon *d, const struct pl_nl_link *told)
+{
+	struct pl_nl_link now;
+	const struct pl_nl_link *link = &now;
+
+	if (read_again(d, told, &now) < 0) /* nothing new, or gone: that has its own event */
+		return;
 	if (has_default_route(d, link->ifindex))
 		refresh_default_routes(d);
 	if (pl_links_set(&d->links, link) < 0)
@@ -238,8 +259,11 @@ int pl_node_refresh_link(struct pl_daemon *d, uint32_t ifindex)
 	struct pl_nl_link link;
 	int r = pl_nl_link_get(d->nl, NULL, ifindex, &link);
 
-	if (!r)
+	if (!r) {
+		/* Also where the link itself is as it was: its qdiscs may not be. */
+		pl_links_del(&d->links, ifindex);
 		link_new(d, &link);
+	}
 	return r;
 }
 
