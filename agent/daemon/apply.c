@@ -19,8 +19,8 @@ static void set_endpoint(struct pl_daemon *d, uint32_t id, const struct pl_endpo
 	struct pl_endpoint *slot = &pl_datapath_endpoints(d->dp)[id];
 	bool same = slot->ifindex == want->ifindex && slot->link_kind == want->link_kind &&
 		    slot->mtu == want->mtu && !memcmp(slot->pod_mac, want->pod_mac, 6) &&
-		    !memcmp(slot->host_mac, want->host_mac, 6) && !memcmp(slot->ip4, want->ip4, 4) &&
-		    !memcmp(slot->ip6, want->ip6, 16);
+		    !memcmp(slot->host_mac, want->host_mac, 6) &&
+		    !memcmp(slot->ip4, want->ip4, 4) && !memcmp(slot->ip6, want->ip6, 16);
 
 	if (!same) {
 		uint16_t off = slot->flags & (uint16_t)~PL_EP_READY;

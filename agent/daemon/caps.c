@@ -10,8 +10,8 @@
 static const unsigned int needed[] = {
 	CAP_NET_ADMIN, /* links, addresses, routes, tc */
 	CAP_SYS_ADMIN, /* setns() into pods; BPF objects by id */
-	CAP_BPF, /* maps and programs: Linux 5.8 */
-	CAP_PERFMON, /* what the verifier asks of tc programs beside it */
+	CAP_BPF,       /* maps and programs: Linux 5.8 */
+	CAP_PERFMON,   /* what the verifier asks of tc programs beside it */
 };
 
 int pl_caps_drop(struct pl_error *err)
@@ -19,10 +19,11 @@ int pl_caps_drop(struct pl_error *err)
 	capng_get_caps_process();
 	for (size_t i = 0; i < PL_ARRAY_SIZE(needed); i++)
 		if (!capng_have_capability(CAPNG_EFFECTIVE, needed[i]))
-			return pl_fail(err, -EPERM,
-				       "capability %s is missing: run podlaned as root, or give its "
-				       "unit CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON",
-				       capng_capability_to_name(needed[i]));
+			return pl_fail(
+				err, -EPERM,
+				"capability %s is missing: run podlaned as root, or give its "
+				"unit CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON",
+				capng_capability_to_name(needed[i]));
 	capng_clear(CAPNG_SELECT_BOTH);
 	for (size_t i = 0; i < PL_ARRAY_SIZE(needed); i++)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, needed[i]);

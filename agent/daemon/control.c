@@ -12,7 +12,7 @@
 #include "log.h"
 #include "proto.h"
 
-#define BACKLOG 128
+#define BACKLOG	  128
 #define QUEUE_MAX 4096 /* messages that wait for one client */
 
 struct pl_client {
@@ -66,8 +66,7 @@ static void client_flush(struct pl_client *c)
 
 void pl_client_reply(struct pl_client *c, json_t *msg)
 {
-	if (!msg || json_array_size(c->queue) >= QUEUE_MAX ||
-	    json_array_append_new(c->queue, msg))
+	if (!msg || json_array_size(c->queue) >= QUEUE_MAX || json_array_append_new(c->queue, msg))
 		c->broken = true;
 }
 
@@ -97,8 +96,9 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 	if (r == -EAGAIN || r == -EWOULDBLOCK || r == -ETIMEDOUT)
 		return;
 	if (r == -EBADMSG || r == -EMSGSIZE) {
-		pl_fail(&err, r, r == -EMSGSIZE ? "the request is longer than %d bytes"
-						: "the request is no JSON object (%d bytes at most)",
+		pl_fail(&err, r,
+			r == -EMSGSIZE ? "the request is longer than %d bytes"
+				       : "the request is no JSON object (%d bytes at most)",
 			PL_PROTO_MAX);
 		pl_client_fail(c, &err);
 	} else if (r < 0) {
@@ -128,8 +128,7 @@ static bool is_allowed(int fd)
 static void refuse(int fd)
 {
 	pl_autojson json_t *msg = json_pack("{s:b, s:{s:s, s:s}}", "ok", 0, "error", "code",
-					    "EPERM", "message",
-					    "only root may talk to podlaned");
+					    "EPERM", "message", "only root may talk to podlaned");
 
 	if (msg)
 		(void)pl_proto_send(fd, msg, -1);

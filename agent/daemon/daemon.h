@@ -25,13 +25,13 @@ struct pl_control;
 /* A record with its place in the datapath. */
 struct pl_pod {
 	struct pl_record rec;
-	uint32_t id; /* slot in pl_endpoints */
-	uint64_t key_hash; /* of container id and ifname: cheap first comparison */
+	uint32_t id;		 /* slot in pl_endpoints */
+	uint64_t key_hash;	 /* of container id and ifname: cheap first comparison */
 	struct pl_facts applied; /* what the datapath holds for it */
 	bool ready;
 	bool shaped;
 	char why[160]; /* not ready: the reason, for people */
-	bool dirty; /* an attach failed: tried again by the timer */
+	bool dirty;    /* an attach failed: tried again by the timer */
 };
 
 struct pl_host_addr {
@@ -53,7 +53,7 @@ struct pl_daemon {
 
 	struct pl_links links;
 	struct pl_pod **pods; /* by id; entry 0 unused */
-	uint32_t max_pods; /* entries of @pods */
+	uint32_t max_pods;    /* entries of @pods */
 	uint32_t n_pods;
 	uint32_t next_id; /* slots are reused as late as can be */
 

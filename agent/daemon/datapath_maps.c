@@ -568,19 +568,20 @@ static int flow_drop(const void *key, const void *value, void *arg)
 	return v.endpoint == f->endpoint ? map_del(f->fd, key) : 0;
 }
 
+/* An endpoint without such flows pays no walk. */
 static int forget_flows(struct pl_datapath *dp, uint32_t endpoint)
 {
-	struct flows_of f = {dp->maps[MAP_pl_flows], endpoint};
+	struct flows_of stack = {dp->maps[MAP_pl_flows], endpoint};
 	struct flows_of wire = {dp->maps[MAP_pl_wire_flows], endpoint};
 	uint8_t *flows = &dp->endpoints[endpoint].flows;
-	int r;
+	uint8_t held = __atomic_load_n(flows, __ATOMIC_RELAXED);
+	int r = 0;
 
-	if (!__atomic_load_n(flows, __ATOMIC_RELAXED))
-		return 0;
-	r = map_walk(f.fd, flow_drop, &f);
-	if (!r)
+	if (held & (PL_FLOWS_STACK | PL_FLOWS_OPENED))
+		r = map_walk(stack.fd, flow_drop, &stack);
+	if (!r && held & PL_FLOWS_WIRE)
 		r = map_walk(wire.fd, flow_drop, &wire);
-	if (!r)
+	if (!r && held)
 		__atomic_store_n(flows, 0, __ATOMIC_RELAXED);
 	return r;
 }

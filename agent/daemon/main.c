@@ -39,11 +39,12 @@ static void usage_line(FILE *out, const char *option, const char *arg, const cha
 
 static void usage(FILE *out)
 {
-	fprintf(out, "Usage: podlaned [OPTION]...\n"
-		     "The node daemon of podlane: loads and attaches the datapath, watches links,\n"
-		     "owns endpoints, addresses and mirrors. See podlaned(8).\n\n"
-		     "  --config FILE            configuration, default %s\n"
-		     "  --check-config           say what is wrong with it, and end\n",
+	fprintf(out,
+		"Usage: podlaned [OPTION]...\n"
+		"The node daemon of podlane: loads and attaches the datapath, watches links,\n"
+		"owns endpoints, addresses and mirrors. See podlaned(8).\n\n"
+		"  --config FILE            configuration, default %s\n"
+		"  --check-config           say what is wrong with it, and end\n",
 		PL_SETTINGS_FILE);
 #define SETTING_HELP(key, option, arg, help) usage_line(out, option, arg, help);
 	PL_SETTINGS(SETTING_HELP)
@@ -208,10 +209,11 @@ static int take_lock(struct pl_daemon *d, struct pl_error *err)
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		n = read(fd, who, sizeof(who) - 1);
 		who[n > 0 ? strcspn(who, "\n") : 0] = 0;
-		return pl_fail(err, -EBUSY,
-			       "another podlaned (pid %s) has %s: stop it, or give this one its own "
-			       "--run-dir and --bpffs",
-			       who[0] ? who : "?", path);
+		return pl_fail(
+			err, -EBUSY,
+			"another podlaned (pid %s) has %s: stop it, or give this one its own "
+			"--run-dir and --bpffs",
+			who[0] ? who : "?", path);
 	}
 	n = snprintf(who, sizeof(who), "%d\n", (int)getpid());
 	if (ftruncate(fd, 0) || pwrite(fd, who, (size_t)n, 0) != n)

@@ -17,9 +17,9 @@
  */
 enum pl_fact_kind {
 	PL_FACT_ENDPOINT, /* slot of pl_endpoints */
-	PL_FACT_LINK, /* entry of pl_links */
-	PL_FACT_ATTACH, /* program at a hook */
-	PL_FACT_ADDR, /* entry of pl_addrs4/6 */
+	PL_FACT_LINK,	  /* entry of pl_links */
+	PL_FACT_ATTACH,	  /* program at a hook */
+	PL_FACT_ADDR,	  /* entry of pl_addrs4/6 */
 };
 
 struct pl_fact {
@@ -45,7 +45,7 @@ void pl_facts_clear(struct pl_facts *f);
 struct pl_fact *pl_facts_add(struct pl_facts *f, enum pl_fact_kind kind);
 
 struct pl_op {
-	bool del; /* else set */
+	bool del;	     /* else set */
 	struct pl_fact fact; /* del: the actual one, set: the desired one */
 };
 

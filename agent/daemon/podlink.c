@@ -51,13 +51,15 @@ static int parse_route(const struct pl_record *rec, const json_t *j, size_t i,
 	if (gw) {
 		if (pl_ip_parse(gw, &route.gateway) || route.gateway.family != route.dst.ip.family)
 			return pl_fail(err, -EINVAL,
-				       "ipam.routes[%zu].gw: expected an address of dst's family", i);
+				       "ipam.routes[%zu].gw: expected an address of dst's family",
+				       i);
 	} else {
 		const struct pl_record_addr *addr = first_addr(rec, route.dst.ip.family);
 
 		if (!addr)
 			return pl_fail(err, -EINVAL,
-				       "ipam.routes[%zu]: the pod has no address of dst's family", i);
+				       "ipam.routes[%zu]: the pod has no address of dst's family",
+				       i);
 		route.gateway = *gateway_of(addr);
 	}
 	route.onlink = true;
@@ -92,7 +94,7 @@ int pl_podlink_routes(const struct pl_record *rec, const json_t *conf,
 		*ret = routes;
 		return 0;
 	}
-	json_array_foreach(conf, i, item) {
+	json_array_foreach (conf, i, item) {
 		int r;
 
 		if (routes.n == PL_ARRAY_SIZE(routes.v))
@@ -376,8 +378,7 @@ static int match_route(const struct pl_nl_route *route, void *arg)
 
 	f->hit |= route->oif == f->ifindex && route->dst.len == f->route->dst.len &&
 		  !pl_ip_cmp(&route->dst.ip, &f->route->dst.ip) &&
-		  (!f->route->gateway.family ||
-		   !pl_ip_cmp(&route->gateway, &f->route->gateway)) &&
+		  (!f->route->gateway.family || !pl_ip_cmp(&route->gateway, &f->route->gateway)) &&
 		  route->table == RT_TABLE_MAIN;
 	return 0;
 }

@@ -104,11 +104,12 @@ int pl_pods_query(const struct pl_daemon *d, const char *query, struct pl_pod **
 						: query_exact(pod, query, want_ip)))
 				continue;
 			if (hit)
-				return pl_fail(err, -ENOTUNIQ,
-					       "\"%s\" names more than one endpoint: %s:%s and %s:%s; "
-					       "use CONTAINER:IFNAME",
-					       query, hit->rec.container_id, hit->rec.ifname,
-					       pod->rec.container_id, pod->rec.ifname);
+				return pl_fail(
+					err, -ENOTUNIQ,
+					"\"%s\" names more than one endpoint: %s:%s and %s:%s; "
+					"use CONTAINER:IFNAME",
+					query, hit->rec.container_id, hit->rec.ifname,
+					pod->rec.container_id, pod->rec.ifname);
 			hit = pod;
 		}
 		if (hit) {
@@ -132,8 +133,7 @@ static bool is_shaped(struct pl_daemon *d, const struct pl_nl_link *link)
 
 	if (link->qdisc[0] && strcmp(link->qdisc, "noqueue") && strcmp(link->qdisc, "noop"))
 		return true;
-	return !pl_nl_qdisc_get(d->nl, link->ifindex, TC_H_INGRESS, kind) &&
-	       strcmp(kind, "clsact");
+	return !pl_nl_qdisc_get(d->nl, link->ifindex, TC_H_INGRESS, kind) && strcmp(kind, "clsact");
 }
 
 static bool is_ready(const struct pl_pod *pod, const struct pl_nl_link *link, const char **ret_why)
@@ -324,7 +324,8 @@ static int take_addrs(struct pl_daemon *d, const struct pl_record *rec, struct p
 			pl_ipam_release(d->ipam, &rec->addrs[i].ip.ip);
 		return pl_fail(err, r == -EEXIST ? -EADDRINUSE : r, "address %s: %s",
 			       pl_ip_format(&rec->addrs[i + 1].ip.ip, text),
-			       r == -EEXIST ? "another endpoint of this node has it" : strerror(-r));
+			       r == -EEXIST ? "another endpoint of this node has it"
+					    : strerror(-r));
 	}
 	return 0;
 }
@@ -339,8 +340,8 @@ static void release_addrs(struct pl_daemon *d, const struct pl_record *rec)
 
 static uint8_t choose_link(const struct pl_daemon *d, const struct pl_netconf *conf)
 {
-	bool netkit = conf->link == PL_CHOOSE_NETKIT ||
-		      (conf->link == PL_CHOOSE_AUTO && d->netkit_links);
+	bool netkit =
+		conf->link == PL_CHOOSE_NETKIT || (conf->link == PL_CHOOSE_AUTO && d->netkit_links);
 
 	if (!netkit)
 		return PL_LINK_VETH;
@@ -351,10 +352,11 @@ static int check_request(struct pl_daemon *d, const struct pl_pod_request *req, 
 			 struct pl_error *err)
 {
 	if (!pl_name_valid(req->container_id))
-		return pl_fail(err, -EINVAL,
-			       "container id \"%s\": letters, digits, '_', '.', '-', starting with a "
-			       "letter or digit",
-			       req->container_id);
+		return pl_fail(
+			err, -EINVAL,
+			"container id \"%s\": letters, digits, '_', '.', '-', starting with a "
+			"letter or digit",
+			req->container_id);
 	if (!pl_ifname_valid(req->ifname))
 		return pl_fail(err, -EINVAL, "\"%s\" is no name for an interface", req->ifname);
 	if (pl_pods_find(d, req->container_id, req->ifname))
@@ -364,13 +366,14 @@ static int check_request(struct pl_daemon *d, const struct pl_pod_request *req, 
 	if (req->netns_fd < 0)
 		return pl_fail(err, -EBADF, "the request came without a network namespace");
 	if (fstat(req->netns_fd, ret_ns) < 0)
-		return pl_fail(err, -errno, "network namespace %s: %s", req->netns, strerror(errno));
+		return pl_fail(err, -errno, "network namespace %s: %s", req->netns,
+			       strerror(errno));
 	if (req->conf->link == PL_CHOOSE_NETKIT && !d->netkit_links)
 		return pl_fail(err, -ENOTSUP,
 			       "this kernel has no netkit devices (Linux 6.7 and later, "
 			       "CONFIG_NETKIT): use \"link\": \"veth\" or \"auto\"");
-	if (req->has_mac && ((req->mac.bytes[0] & 1) ||
-			     !memcmp(req->mac.bytes, (uint8_t[6]){0}, 6)))
+	if (req->has_mac &&
+	    ((req->mac.bytes[0] & 1) || !memcmp(req->mac.bytes, (uint8_t[6]){0}, 6)))
 		return pl_fail(err, -EINVAL, "the requested MAC is no unicast address");
 	return 0;
 }
@@ -482,9 +485,10 @@ static int adopt_link(struct pl_daemon *d, const struct pl_pod_request *req, str
 	int r;
 
 	if (!req->host_ifname || !*req->host_ifname)
-		return pl_fail(err, -EINVAL,
-			       "accelerate: no host end was named; chain podlane behind a plugin that "
-			       "gives the pod its own veth");
+		return pl_fail(
+			err, -EINVAL,
+			"accelerate: no host end was named; chain podlane behind a plugin that "
+			"gives the pod its own veth");
 	r = adopt_pod_end(req, rec, err);
 	if (r < 0)
 		return r;
@@ -531,9 +535,8 @@ static int bring_up(struct pl_daemon *d, const struct pl_pod_request *req, struc
 {
 	struct pl_nl_link link;
 	struct pl_pod *pod;
-	int r = rec->mode == PL_MODE_POD
-			? pl_podlink_create(d->nl, req->netns_fd, rec, routes, err)
-			: adopt_link(d, req, rec, err);
+	int r = rec->mode == PL_MODE_POD ? pl_podlink_create(d->nl, req->netns_fd, rec, routes, err)
+					 : adopt_link(d, req, rec, err);
 
 	if (r < 0)
 		return r;
@@ -755,7 +758,8 @@ void pl_pods_link_gone(struct pl_daemon *d, const struct pl_nl_link *link)
 
 	if (!pod)
 		return;
-	if (link->new_nsid != PL_NL_NSID_HERE) { /* moved: it may come back, its address stays taken */
+	if (link->new_nsid !=
+	    PL_NL_NSID_HERE) { /* moved: it may come back, its address stays taken */
 		update_or_retry(d, pod);
 		return;
 	}

@@ -21,7 +21,7 @@ struct pl_pod_request {
 	struct pl_mac mac;
 	bool has_mac;
 	const char *pod_name, *pod_namespace, *pod_uid; /* "" where unknown */
-	const char *host_ifname; /* accelerate: the host end that is there */
+	const char *host_ifname;			/* accelerate: the host end that is there */
 };
 
 /*

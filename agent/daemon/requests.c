@@ -46,13 +46,20 @@ static int get_conf(struct pl_daemon *d, const json_t *req, struct pl_netconf *o
 		    const struct pl_netconf **ret, struct pl_error *err)
 {
 	const json_t *v = json_object_get(req, "network");
+	pl_autojson json_t *whole = NULL;
 	int r;
 
 	if (!v || json_is_null(v)) {
 		*ret = &d->settings.network;
 		return 0;
 	}
-	r = pl_netconf_parse(v, own, err);
+	/* Without a name it says how this endpoint differs from the daemon's own network. */
+	if (json_is_object(v) && !json_object_get(v, "name")) {
+		whole = pl_netconf_to_json(&d->settings.network);
+		if (!whole || json_object_update(whole, (json_t *)v))
+			return pl_fail(err, -ENOMEM, "network: out of memory");
+	}
+	r = pl_netconf_parse(whole ? whole : v, own, err);
 	if (r < 0)
 		return r;
 	*ret = own;
@@ -66,7 +73,7 @@ static int get_ips(const json_t *req, struct pl_pod_request *pod, struct pl_erro
 
 	if (list && !json_is_array(list))
 		return pl_fail(err, -EINVAL, "\"ips\": expected an array of addresses");
-	json_array_foreach(list, i, item) {
+	json_array_foreach (list, i, item) {
 		const char *text = json_string_value(item);
 
 		if (pod->n_ips == PL_ARRAY_SIZE(pod->ips))
@@ -88,7 +95,7 @@ static int get_addresses(const json_t *req, struct pl_record_addr *addrs, size_t
 
 	if (list && !json_is_array(list))
 		return pl_fail(err, -EINVAL, "\"addresses\": expected an array");
-	json_array_foreach(list, i, item) {
+	json_array_foreach (list, i, item) {
 		const char *ip = json_string_value(json_object_get(item, "address"));
 		const char *gw = json_string_value(json_object_get(item, "gateway"));
 
@@ -213,7 +220,8 @@ static void compare_addresses(const struct pl_pod *pod, const struct pl_record_a
 			hit |= !pl_ip_cmp(&pod->rec.addrs[k].ip.ip, &want[i].ip.ip);
 		if (hit)
 			continue;
-		snprintf(sentence, sizeof(sentence), "address %s of the result is not the endpoint's",
+		snprintf(sentence, sizeof(sentence),
+			 "address %s of the result is not the endpoint's",
 			 pl_ip_format(&want[i].ip.ip, ip));
 		json_array_append_new(differences, json_string(sentence));
 	}
@@ -261,7 +269,7 @@ static bool is_listed(const json_t *valid, const struct pl_record *rec)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(valid, i, item) {
+	json_array_foreach (valid, i, item) {
 		const char *id = json_string_value(json_object_get(item, "containerId"));
 		const char *ifname = json_string_value(json_object_get(item, "ifname"));
 
@@ -289,9 +297,9 @@ static int op_endpoint_gc(struct call *c, struct pl_error *err)
 
 		if (!pod || strcmp(pod->rec.network, network) || is_listed(valid, &pod->rec))
 			continue;
-		json_array_append_new(removed, json_pack("{s:s, s:s}", "containerId",
-							 pod->rec.container_id, "ifname",
-							 pod->rec.ifname));
+		json_array_append_new(removed,
+				      json_pack("{s:s, s:s}", "containerId", pod->rec.container_id,
+						"ifname", pod->rec.ifname));
 		pl_pods_del(c->d, pod);
 	}
 	pl_client_reply(c->client, json_pack("{s:b, s:O}", "ok", 1, "removed", removed));
@@ -351,11 +359,11 @@ static int count_row(const struct pl_reason_key *key, const struct pl_count *sum
 
 	if (key->endpoint >= all->n || !all->rows[key->endpoint])
 		return 0;
-	json_array_append_new(
-		all->rows[key->endpoint],
-		json_pack("{s:s, s:s, s:I, s:I}", "reason", reason_name(key->reason), "direction",
-			  key->direction == PL_IN ? "in" : "out", "packets",
-			  (json_int_t)sum->packets, "bytes", (json_int_t)sum->bytes));
+	json_array_append_new(all->rows[key->endpoint],
+			      json_pack("{s:s, s:s, s:I, s:I}", "reason", reason_name(key->reason),
+					"direction", key->direction == PL_IN ? "in" : "out",
+					"packets", (json_int_t)sum->packets, "bytes",
+					(json_int_t)sum->bytes));
 	return 0;
 }
 
@@ -365,10 +373,10 @@ static json_t *stats_row(const struct pl_daemon *d, uint32_t id, json_t *reasons
 	const struct pl_record *r = pod ? &pod->rec : NULL;
 
 	return json_pack("{s:i, s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:O}", "endpoint", (int)id,
-			 "containerId", r ? r->container_id : "", "ifname", r ? r->ifname : "", "pod",
-			 "name", r ? r->pod_name : "", "namespace", r ? r->pod_namespace : "", "uid",
-			 r ? r->pod_uid : "", "hostIfname", r ? r->host_ifname : "", "reasons",
-			 reasons);
+			 "containerId", r ? r->container_id : "", "ifname", r ? r->ifname : "",
+			 "pod", "name", r ? r->pod_name : "", "namespace",
+			 r ? r->pod_namespace : "", "uid", r ? r->pod_uid : "", "hostIfname",
+			 r ? r->host_ifname : "", "reasons", reasons);
 }
 
 /* Rows of @only, or of the node and all pods where it is NULL. */
@@ -469,8 +477,8 @@ static json_t *uplinks_json(struct pl_daemon *d)
 			json_array_append_new(
 				list, json_pack("{s:s, s:i, s:s}", "name", link->name, "ifindex",
 						(int)link->ifindex, "attached",
-						kinds[pl_datapath_attached(
-							d->dp, PL_HOOK_FROM_WIRE, link->ifindex)]));
+						kinds[pl_datapath_attached(d->dp, PL_HOOK_FROM_WIRE,
+									   link->ifindex)]));
 	}
 	return list;
 }
@@ -483,7 +491,7 @@ static json_t *networks_json(const struct pl_daemon *d)
 	for (uint32_t id = 1; id < d->max_pods; id++)
 		if (d->pods[id])
 			json_object_set_new(seen, d->pods[id]->rec.network, json_true());
-	json_object_foreach(seen, name, v)
+	json_object_foreach (seen, name, v)
 		json_array_append_new(list, json_string(name));
 	json_decref(seen);
 	return list;
@@ -495,8 +503,8 @@ static json_t *native_json(const struct pl_daemon *d)
 	char text[PL_PREFIX_STRLEN];
 
 	for (size_t i = 0; i < d->settings.n_native; i++)
-		json_array_append_new(
-			list, json_string(pl_prefix_format(&d->settings.native[i], text)));
+		json_array_append_new(list,
+				      json_string(pl_prefix_format(&d->settings.native[i], text)));
 	return list;
 }
 
@@ -606,9 +614,8 @@ static int op_log_level(struct call *c, struct pl_error *err)
 static int op_mirror(struct call *c, struct pl_error *err)
 {
 	json_t *reply = NULL;
-	int r = pl_mirrors_request(c->d->mirrors,
-				   json_string_value(json_object_get(c->req, "op")), c->req, &reply,
-				   err);
+	int r = pl_mirrors_request(c->d->mirrors, json_string_value(json_object_get(c->req, "op")),
+				   c->req, &reply, err);
 
 	if (r < 0)
 		return r;
@@ -624,7 +631,11 @@ static int op_mirror_list(struct call *c, struct pl_error *err)
 
 /* ---- dispatch ---- */
 
-#define KEYS(...) (const char *const[]){"op", "v", __VA_ARGS__ __VA_OPT__(, ) NULL}
+#define KEYS(...)                                                                                  \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		"op", "v", __VA_ARGS__ __VA_OPT__(, ) NULL                                         \
+	}
 
 static const struct {
 	const char *op;
@@ -657,7 +668,7 @@ static int check_keys(const json_t *req, const char *const *keys, struct pl_erro
 
 	if (!keys)
 		return 0;
-	json_object_foreach((json_t *)req, key, v) {
+	json_object_foreach ((json_t *)req, key, v) {
 		const char *near;
 		size_t i = 0;
 
@@ -681,10 +692,11 @@ static int dispatch(struct call *c, struct pl_error *err)
 	if (!op)
 		return pl_fail(err, -EINVAL, "the request lacks \"op\"");
 	if (v && json_integer_value(v) != PL_PROTO_VERSION)
-		return pl_fail(err, -EPROTO,
-			       "this podlaned speaks version %d of the protocol: use the plugin and "
-			       "the command line of the same release (%s)",
-			       PL_PROTO_VERSION, PL_VERSION);
+		return pl_fail(
+			err, -EPROTO,
+			"this podlaned speaks version %d of the protocol: use the plugin and "
+			"the command line of the same release (%s)",
+			PL_PROTO_VERSION, PL_VERSION);
 	for (size_t i = 0; i < PL_ARRAY_SIZE(operations); i++) {
 		int r;
 

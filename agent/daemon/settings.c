@@ -111,7 +111,7 @@ static int parse_uplinks(struct pl_settings *s, const char *key, const json_t *v
 	if (!json_is_array(v) || json_array_size(v) > PL_PATTERNS_MAX)
 		return pl_fail(err, -EINVAL, "%s: expected an array of at most %d patterns", key,
 			       PL_PATTERNS_MAX);
-	json_array_foreach(v, i, item) {
+	json_array_foreach (v, i, item) {
 		int r = take_string(s->uplinks[i], sizeof(s->uplinks[i]), key, item, err);
 
 		if (r < 0)
@@ -130,7 +130,7 @@ static int parse_native(struct pl_settings *s, const char *key, const json_t *v,
 	if (!json_is_array(v) || json_array_size(v) > PL_NATIVE_MAX)
 		return pl_fail(err, -EINVAL, "%s: expected an array of at most %d prefixes", key,
 			       PL_NATIVE_MAX);
-	json_array_foreach(v, i, item) {
+	json_array_foreach (v, i, item) {
 		const char *text = json_string_value(item);
 
 		if (!text || pl_prefix_parse(text, &s->native[i]))
@@ -154,8 +154,7 @@ static int default_network(struct pl_netconf *ret, const json_t *over, struct pl
 {
 	pl_autojson json_t *conf = json_pack("{s:s, s:s, s:{s:[[{s:s}],[{s:s}]]}}", "name",
 					     "default", "type", "podlane", "ipam", "ranges",
-					     "subnet", "10.201.0.0/24", "subnet",
-					     "fd42:706c::/64");
+					     "subnet", "10.201.0.0/24", "subnet", "fd42:706c::/64");
 
 	if (!conf)
 		return pl_fail(err, -ENOMEM, "network: out of memory");
@@ -194,17 +193,17 @@ static int parse_mirrors(struct pl_settings *s, const char *key, const json_t *v
 	return s->mirrors ? 0 : pl_fail(err, -ENOMEM, "%s: out of memory", key);
 }
 
-#define shape_runDir TEXT
-#define shape_bpffs TEXT
-#define shape_logLevel TEXT
+#define shape_runDir	   TEXT
+#define shape_bpffs	   TEXT
+#define shape_logLevel	   TEXT
 #define shape_maxEndpoints NUMBER
-#define shape_maxFlows NUMBER
-#define shape_attach TEXT
-#define shape_uplinks LIST
-#define shape_native LIST
-#define shape_forwarding BOOLEAN
-#define shape_network NESTED
-#define shape_mirrors NESTED
+#define shape_maxFlows	   NUMBER
+#define shape_attach	   TEXT
+#define shape_uplinks	   LIST
+#define shape_native	   LIST
+#define shape_forwarding   BOOLEAN
+#define shape_network	   NESTED
+#define shape_mirrors	   NESTED
 
 static const struct setting settings[] = {
 #define SETTING(key, option, arg, help) {#key, option, parse_##key, shape_##key},
@@ -216,7 +215,7 @@ static const char *const setting_keys[] = {
 #define SETTING_KEY(key, option, arg, help) #key,
 	PL_SETTINGS(SETTING_KEY)
 #undef SETTING_KEY
-	NULL,
+		NULL,
 };
 
 void pl_settings_init(struct pl_settings *s)
@@ -248,7 +247,7 @@ int pl_settings_from_json(struct pl_settings *s, const json_t *j, struct pl_erro
 
 	if (!json_is_object(j))
 		return pl_fail(err, -EINVAL, "expected a JSON object");
-	json_object_foreach((json_t *)j, key, v) {
+	json_object_foreach ((json_t *)j, key, v) {
 		size_t i = 0;
 		int r;
 
@@ -291,7 +290,8 @@ static json_t *split_list(const char *value)
 	json_t *list = json_array();
 	char *save = NULL;
 
-	for (char *p = copy ? strtok_r(copy, ", ", &save) : NULL; p; p = strtok_r(NULL, ", ", &save))
+	for (char *p = copy ? strtok_r(copy, ", ", &save) : NULL; p;
+	     p = strtok_r(NULL, ", ", &save))
 		json_array_append_new(list, json_string(p));
 	return list;
 }

@@ -13,24 +13,24 @@
 #include "netconf.h"
 
 #define PL_SETTINGS_FILE "/etc/podlane/podlaned.json"
-#define PL_PATTERNS_MAX 32
-#define PL_NATIVE_MAX 256
+#define PL_PATTERNS_MAX	 32
+#define PL_NATIVE_MAX	 256
 
 /*
  * Every setting once: JSON key, command-line option, argument, help. The parser, --help and the
  * nearest-key hint come from it.
  */
-#define PL_SETTINGS(X)                                                                         \
-	X(runDir, "run-dir", "DIR", "records, control socket and lock")                        \
-	X(bpffs, "bpffs", "DIR", "pinned maps, programs and links, on a bpf file system")      \
-	X(logLevel, "log-level", "LEVEL", "error, warn, info or debug")                        \
-	X(maxEndpoints, "max-endpoints", "N", "pods that this node can have, 1 to 65535")      \
-	X(maxFlows, "max-flows", "N", "flows of the stack that are remembered")                \
-	X(attach, "attach", "KIND", "auto, tcx or clsact")                                     \
-	X(uplinks, "uplinks", "PATTERNS", "devices to the network; empty: by default route")   \
-	X(native, "native", "PREFIXES", "networks that pods reach by FIB, past the stack")     \
-	X(forwarding, "forwarding", "BOOL", "switch IP forwarding of the host on at start")    \
-	X(network, NULL, NULL, "the network of pods that name none")                           \
+#define PL_SETTINGS(X)                                                                             \
+	X(runDir, "run-dir", "DIR", "records, control socket and lock")                            \
+	X(bpffs, "bpffs", "DIR", "pinned maps, programs and links, on a bpf file system")          \
+	X(logLevel, "log-level", "LEVEL", "error, warn, info or debug")                            \
+	X(maxEndpoints, "max-endpoints", "N", "pods that this node can have, 1 to 65535")          \
+	X(maxFlows, "max-flows", "N", "flows of the stack that are remembered")                    \
+	X(attach, "attach", "KIND", "auto, tcx or clsact")                                         \
+	X(uplinks, "uplinks", "PATTERNS", "devices to the network; empty: by default route")       \
+	X(native, "native", "PREFIXES", "networks that pods reach by FIB, past the stack")         \
+	X(forwarding, "forwarding", "BOOL", "switch IP forwarding of the host on at start")        \
+	X(network, NULL, NULL, "the network of pods that name none")                               \
 	X(mirrors, NULL, NULL, "mirror sessions that are always there")
 
 struct pl_settings {
