@@ -80,6 +80,8 @@ enum cli_style cli_reason_style(const char *reason);
 const char *cli_endpoint_name(const json_t *endpoint, char *buf, size_t size);
 /* "10.0.0.5, fd00::5": host prefixes without their length. */
 const char *cli_endpoint_addresses(const json_t *endpoint, char *buf, size_t size);
+/* The kind of an attachment, "" for none. */
+const char *cli_attached(const json_t *obj, const char *key);
 /* Rows of reasons of one endpoint, with what each means. */
 enum cli_exit cli_print_reasons(struct cli *cli, const json_t *reasons, FILE *out);
 

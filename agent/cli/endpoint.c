@@ -47,6 +47,13 @@ const char *cli_endpoint_addresses(const json_t *endpoint, char *buf, size_t siz
 	return buf;
 }
 
+const char *cli_attached(const json_t *obj, const char *key)
+{
+	const char *kind = cli_str(obj, key);
+
+	return strcmp(kind, "none") ? kind : "";
+}
+
 enum cli_exit cli_print_reasons(struct cli *cli, const json_t *reasons, FILE *out)
 {
 	static const struct cli_column columns[] = {

@@ -17,7 +17,8 @@ static int by_id(const void *a, const void *b)
 static const char *attached_text(const json_t *endpoint, char *buf, size_t size)
 {
 	const json_t *attached = json_object_get(endpoint, "attached");
-	const char *from = cli_str(attached, "fromPod"), *to = cli_str(attached, "toPod");
+	const char *from = cli_attached(attached, "fromPod");
+	const char *to = cli_attached(attached, "toPod");
 
 	if (!from[0] && !to[0])
 		snprintf(buf, size, "-");

@@ -51,7 +51,8 @@ static void print_addresses(const json_t *e, FILE *out)
 static void print_state(const struct cli *cli, const json_t *e, FILE *out)
 {
 	const json_t *attached = json_object_get(e, "attached");
-	const char *from = cli_str(attached, "fromPod"), *to = cli_str(attached, "toPod");
+	const char *from = cli_attached(attached, "fromPod");
+	const char *to = cli_attached(attached, "toPod");
 	bool ready = cli_bool(e, "ready");
 
 	fprintf(out, "%-12s ", "ready");

@@ -59,6 +59,7 @@ static void print_attachments(const json_t *s, FILE *out)
 static void print_uplinks(const struct cli *cli, const json_t *s, FILE *out)
 {
 	json_t *uplinks = json_object_get(s, "uplinks");
+	const char *attached;
 	const json_t *uplink;
 	size_t i;
 
@@ -69,9 +70,10 @@ static void print_uplinks(const struct cli *cli, const json_t *s, FILE *out)
 	json_array_foreach (uplinks, i, uplink) {
 		fprintf(out, "%-12s %s, index %" PRIu64 ", ", i ? "" : "uplinks",
 			cli_str(uplink, "name"), cli_u64(uplink, "ifindex"));
-		cli_styled(out, cli->colour, cli_bool(uplink, "attached") ? CLI_GOOD : CLI_BAD,
-			   cli_bool(uplink, "attached") ? "attached" : "NOT ATTACHED");
-		fputc('\n', out);
+		attached = cli_attached(uplink, "attached");
+		cli_styled(out, cli->colour, attached[0] ? CLI_GOOD : CLI_BAD,
+			   attached[0] ? "attached" : "NOT ATTACHED");
+		fprintf(out, "%s%s\n", attached[0] ? " by " : "", attached);
 	}
 }
 

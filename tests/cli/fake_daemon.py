@@ -42,7 +42,7 @@ ENDPOINTS = [
     endpoint(2, HASH, pod={"name": "web-0", "namespace": "shop", "uid": "u-1"}, mirrors=["ids"]),
     endpoint(1, "blue"),
     endpoint(3, "slow", ready=False, notReady="the pod end is down", antispoof=False,
-             attached={"fromPod": "clsact"}),
+             attached={"fromPod": "clsact", "toPod": "none"}),
     endpoint(4, "evil\u001b[31m\nname", shaped=True),
 ]
 
@@ -73,8 +73,8 @@ STATUS = {
     "features": {"tcx": True, "netkit": False, "redirectNeigh": True, "fibSkipNeigh": True,
                  "btf": True},
     "attachments": {"tcx": 9, "clsact": 1, "netkit": 0},
-    "uplinks": [{"name": "uplink0", "ifindex": 2, "attached": True},
-                {"name": "uplink1", "ifindex": 3, "attached": False}],
+    "uplinks": [{"name": "uplink0", "ifindex": 2, "attached": "tcx"},
+                {"name": "uplink1", "ifindex": 3, "attached": "none"}],
     "endpoints": 4, "ready": 3, "mirrors": 2, "networks": ["default", "fast"],
     "native": ["10.0.0.0/8"], "maxEndpoints": 4095, "resyncs": 0, "rssBytes": 9437184,
 }
