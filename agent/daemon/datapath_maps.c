@@ -182,14 +182,23 @@ int dp_map_copy(int from, int to, uint64_t flags)
 	return map_walk(from, copy_one, &c);
 }
 
+static void flag_keep(uint8_t *flag, uint8_t old)
+{
+	if (old)
+		__atomic_store_n(flag, 1, __ATOMIC_RELAXED);
+}
+
 void dp_endpoints_merge(struct pl_datapath *dp, int old_fd)
 {
 	for (uint32_t id = 1; id < dp->max_entries[MAP_pl_endpoints]; id++) {
+		struct pl_endpoint *ep = &dp->endpoints[id];
 		struct pl_endpoint old;
 
-		if (dp->endpoints[id].ifindex && !bpf_map_lookup_elem(old_fd, &id, &old) &&
-		    old.flows)
-			__atomic_fetch_or(&dp->endpoints[id].flows, old.flows, __ATOMIC_RELAXED);
+		if (!ep->ifindex || bpf_map_lookup_elem(old_fd, &id, &old))
+			continue;
+		flag_keep(&ep->stack_flows, old.stack_flows);
+		flag_keep(&ep->opened_flows, old.opened_flows);
+		flag_keep(&ep->wire_flows, old.wire_flows);
 	}
 }
 
@@ -569,21 +578,29 @@ static int flow_drop(const void *key, const void *value, void *arg)
 }
 
 /* An endpoint without such flows pays no walk. */
+static int forget_flows_in(int fd, uint32_t endpoint)
+{
+	struct flows_of f = {fd, endpoint};
+
+	return map_walk(fd, flow_drop, &f);
+}
+
 static int forget_flows(struct pl_datapath *dp, uint32_t endpoint)
 {
-	struct flows_of stack = {dp->maps[MAP_pl_flows], endpoint};
-	struct flows_of wire = {dp->maps[MAP_pl_wire_flows], endpoint};
-	uint8_t *flows = &dp->endpoints[endpoint].flows;
-	uint8_t held = __atomic_load_n(flows, __ATOMIC_RELAXED);
+	struct pl_endpoint *ep = &dp->endpoints[endpoint];
 	int r = 0;
 
-	if (held & (PL_FLOWS_STACK | PL_FLOWS_OPENED))
-		r = map_walk(stack.fd, flow_drop, &stack);
-	if (!r && held & PL_FLOWS_WIRE)
-		r = map_walk(wire.fd, flow_drop, &wire);
-	if (!r && held)
-		__atomic_store_n(flows, 0, __ATOMIC_RELAXED);
-	return r;
+	if (__atomic_load_n(&ep->stack_flows, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&ep->opened_flows, __ATOMIC_RELAXED))
+		r = forget_flows_in(dp->maps[MAP_pl_flows], endpoint);
+	if (!r && __atomic_load_n(&ep->wire_flows, __ATOMIC_RELAXED))
+		r = forget_flows_in(dp->maps[MAP_pl_wire_flows], endpoint);
+	if (r)
+		return r;
+	__atomic_store_n(&ep->stack_flows, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&ep->opened_flows, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&ep->wire_flows, 0, __ATOMIC_RELAXED);
+	return 0;
 }
 
 /* Every key that it can have, which is quicker than a walk over those of all endpoints. */

@@ -29,7 +29,7 @@ struct pl_fact {
 	enum pl_hook hook;
 	struct pl_ip ip;
 	/* value */
-	struct pl_endpoint endpoint; /* flows, generation and mirror_* do not take part */
+	struct pl_endpoint endpoint; /* *_flows, generation and mirror_* do not take part */
 	struct pl_link link;
 	struct pl_addr addr;
 };

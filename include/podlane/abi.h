@@ -41,25 +41,22 @@ enum pl_endpoint_flag {
 };
 
 /*
- * pl_endpoint.flows: what the flow maps may hold of this endpoint, so that a packet of an endpoint
- * without such flows pays no lookup. Who clears a bit removes the flows first.
- */
-enum pl_endpoint_flows {
-	PL_FLOWS_STACK = 1 << 0, /* PL_FLOW_STACK in pl_flows */
-	PL_FLOWS_OPENED = 1 << 1, /* PL_FLOW_OPENED in pl_flows */
-	PL_FLOWS_WIRE = 1 << 2, /* pl_wire_flows */
-};
-
-/*
  * pl_endpoints[id]: mmapable array, one cache line an endpoint. The agent stores single fields
  * in place; it clears READY, changes the others, then sets READY again (release).
  */
 struct pl_endpoint {
 	__u32 ifindex; /* host end; 0: free slot */
 	__u16 flags; /* enum pl_endpoint_flag */
-	__u8 flows; /* enum pl_endpoint_flows. Set by the programs, may be cleared by the agent */
 	__u8 link_kind; /* enum pl_link_kind */
-	__u32 mtu; /* of the pod end: L3 bytes */
+	/*
+	 * 1: the flow maps may hold flows of this kind of the endpoint, so that a packet of one
+	 * without any pays no lookup. A byte each, set by the programs of any CPU; whoever clears
+	 * one removes the flows first.
+	 */
+	__u8 stack_flows; /* PL_FLOW_STACK in pl_flows */
+	__u8 opened_flows; /* PL_FLOW_OPENED in pl_flows */
+	__u8 wire_flows; /* pl_wire_flows */
+	__u16 mtu; /* of the pod end: L3 bytes */
 	__u8 pod_mac[6];
 	__u8 host_mac[6];
 	__u8 ip4[4]; /* first address of each family, zero: none. */
