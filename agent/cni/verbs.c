@@ -599,15 +599,13 @@ static int gc_by_daemon(const struct cni_request *r, json_t *valid, struct pl_er
 			  "network", r->network, "valid", valid);
 	pl_autojson json_t *reply = NULL;
 	pl_autoclose int sock = -1;
-	int code;
 
 	if (!request)
 		return pl_fail(err, -ENOMEM, "No memory left");
 	sock = cni_daemon_connect(&r->env, GC_MS, err);
 	if (sock < 0)
 		return sock;
-	code = cni_daemon_call(sock, request, -1, &reply, NULL, err);
-	return code == -EMSGSIZE ? gc_one_by_one(r, valid, err) : code;
+	return cni_daemon_call(sock, request, -1, &reply, NULL, err);
 }
 
 static int verb_gc(const struct cni_request *r, json_t **ret, struct cni_error *err)
@@ -621,7 +619,10 @@ static int verb_gc(const struct cni_request *r, json_t **ret, struct cni_error *
 	if (code)
 		return code;
 	/* As much as possible is removed before the first error is told. */
-	if (gc_by_daemon(r, valid, &why) < 0)
+	code = gc_by_daemon(r, valid, &why);
+	if (code == -EMSGSIZE)
+		code = gc_one_by_one(r, valid, &why);
+	if (code < 0)
 		code = cni_fail_from(err, &why);
 	if (r->ipam && cni_delegate(r, "GC", NULL, &delegated) && !code) {
 		*err = delegated;
