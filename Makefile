@@ -109,8 +109,8 @@ test:
 	+B=$(B) tests/run
 test-kernels:
 	scripts/install-deps build test vm
-	+B=$(B) tests/run $(addprefix kernel:,$(or $(KERNELS),5.10 6.1 6.12 newest))
-	B=$(B) tests/vm/table
+	+B=$(B) tests/run $(addprefix kernel:,$(or $(KERNELS),5.10 6.1 6.12 newest)); \
+		status=$$?; B=$(B) tests/vm/table && exit $$status
 demo:
 	scripts/install-deps build demo
 	$(MAKE) all
