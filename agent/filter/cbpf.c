@@ -115,28 +115,34 @@ int pl_cbpf_check(const struct sock_filter *insns, size_t n)
 	return 0;
 }
 
-void pl_cbpf_reachable(const struct sock_filter *insns, size_t n, bool *ret)
+bool pl_cbpf_loops(const struct sock_filter *insns, size_t n)
 {
-	bool changed = true;
+	for (size_t i = 0; i < n; i++)
+		if (insns[i].code == (BPF_JMP | BPF_JA) && pl_cbpf_ja_target(i, &insns[i]) <= i)
+			return true;
+	return false;
+}
 
-	memset(ret, 0, n * sizeof(*ret));
+void pl_cbpf_reachable(const struct sock_filter *insns, size_t n, size_t copies, bool *ret)
+{
+	memset(ret, 0, copies * n * sizeof(*ret));
 	ret[0] = true;
-	/* Once over is enough, but for a JA that goes back to what was not reached before. */
-	while (changed) {
-		changed = false;
-		for (size_t i = 0; i < n; i++) {
-			size_t a = i + 1, b = i + 1;
+	for (size_t at = 0; at < copies * n; at++) {
+		size_t i = at % n, base = at - i;
 
-			if (!ret[i] || BPF_CLASS(insns[i].code) == BPF_RET)
-				continue;
-			if (insns[i].code == (BPF_JMP | BPF_JA)) {
-				a = b = pl_cbpf_ja_target(i, &insns[i]);
-			} else if (BPF_CLASS(insns[i].code) == BPF_JMP) {
-				a += insns[i].jt;
-				b += insns[i].jf;
-			}
-			changed |= a < i && !ret[a];
-			ret[a] = ret[b] = true;
+		if (!ret[at] || BPF_CLASS(insns[i].code) == BPF_RET)
+			continue;
+		if (insns[i].code == (BPF_JMP | BPF_JA)) {
+			size_t to = pl_cbpf_ja_target(i, &insns[i]);
+
+			to += to <= i ? n : 0;
+			if (base + to < copies * n)
+				ret[base + to] = true;
+		} else if (BPF_CLASS(insns[i].code) == BPF_JMP) {
+			ret[at + 1 + insns[i].jt] = true;
+			ret[at + 1 + insns[i].jf] = true;
+		} else {
+			ret[at + 1] = true;
 		}
 	}
 }

@@ -17,8 +17,14 @@
  */
 int pl_cbpf_check(const struct sock_filter *insns, size_t n);
 
-/* Of a checked program: ret[i] is true where instruction i can be reached. */
-void pl_cbpf_reachable(const struct sock_filter *insns, size_t n, bool *ret);
+/* True where a JA goes backwards. */
+bool pl_cbpf_loops(const struct sock_filter *insns, size_t n);
+
+/*
+ * Of a checked program laid out @copies times, where a jump backwards goes to the next copy, and
+ * from the last one nowhere: ret[copy * n + i] is true where instruction i can be reached.
+ */
+void pl_cbpf_reachable(const struct sock_filter *insns, size_t n, size_t copies, bool *ret);
 
 /* Bytes that a load or LDX MSH takes from the packet; 0 for any other instruction. */
 unsigned int pl_cbpf_load_size(const struct sock_filter *insn);

@@ -14,7 +14,7 @@ struct sock_filter; /* <linux/filter.h>; clashes with <pcap.h> */
 enum {
 	PL_FILTER_EXPR_MAX = 16384, /* bytes of an expression */
 	PL_FILTER_INSNS_MAX = 4096, /* classic instructions, the kernel's own limit */
-	PL_FILTER_LOOPS = 32, /* backward jumps taken for a packet (protochain), then no match */
+	PL_FILTER_LOOPS = 16, /* times that the kernel runs a loop (protochain), then no match */
 };
 
 /* Immutable once made. */

@@ -4,8 +4,8 @@
  * skb->cb[] as the ABI says, and nothing else; it never ends the packet's way by itself. A filter
  * that reads out of bounds rejects for its own sessions, and the next filter runs.
  *
- *   registers  r6 skb, r7 classic A, r8 classic X, r9 bytes valid in the head
- *   stack      the candidate mask; the frame's length; scratch; M[]; the frame's head
+ *   registers  r6 skb, r7 classic A, r8 classic X
+ *   stack      lengths; scratch; M[]; the frame's head
  *
  * The frame is the one that was on the wire: a VLAN tag that was taken out of band stands in the
  * head where it was, and offsets behind it count it ("the shift").
@@ -26,7 +26,6 @@ enum {
 	SKB = BPF_REG_6,
 	A = BPF_REG_7,
 	X = BPF_REG_8,
-	HEAD_LEN = BPF_REG_9,
 	FP = BPF_REG_10,
 };
 
@@ -37,24 +36,40 @@ enum {
 	HEAD_MAX = 256,
 };
 
-/* Offsets from the frame pointer. */
+/*
+ * Offsets from the frame pointer. The lengths are u32 off the stack's 8-byte slots: there the
+ * verifier forgets values, where else it would walk each filter once for every range of lengths
+ * that the filters before could have left.
+ */
 enum {
-	AT_MASK = -8,
-	AT_TOTAL = -16,	 /* u64: length of the frame as on the wire */
-	AT_SHIFT = -24,	 /* u64: VLAN_LEN where the tag is out of band, else 0 */
-	AT_LOADED = -32, /* where a helper puts what a single load asked for */
-	AT_LOOPS = -40,
-	AT_MEM = AT_LOOPS - 4 * BPF_MEMWORDS,
+	AT_HEAD_LEN = -4, /* bytes valid in the head */
+	AT_TOTAL = -12,	  /* length of the frame as on the wire */
+	AT_SHIFT = -20,	  /* VLAN_LEN where the tag is out of band, else 0 */
+	AT_LOADED = -32,  /* where a helper puts what a single load asked for */
+	AT_MEM = AT_LOADED - 4 * BPF_MEMWORDS,
 };
 
 /* Two bytes of padding: the IP header is then aligned, which the verifier asks of stack reads. */
 enum { HEAD_PAD = 2 };
 
-/* Jumps whose target is not known yet. Targets from 0 on are classic instructions. */
+/* Jumps whose target is not known yet. Targets from 0 on are places, see struct place. */
 enum {
 	TO_REJECT = -1,
 	TO_NEXT = -2, /* the next filter: accepted, or nobody asks */
 };
+
+/*
+ * Where a classic instruction stands. A filter with loops is laid out several times, a jump back
+ * leads to the next copy: the verifier takes a long straight program where it gives up on a loop.
+ */
+struct place {
+	size_t insn; /* index in the filter */
+	size_t base; /* copies before, times n */
+	size_t n;    /* instructions of one copy */
+	bool last;   /* copy */
+};
+
+#define CTX(field) ((int)offsetof(struct __sk_buff, field))
 
 struct fixup {
 	size_t at;
@@ -250,9 +265,9 @@ static void load_anywhere(struct gen *g, int dst, unsigned int bytes)
 
 	alu64_r(g, BPF_MOV, R3, R2);
 	alu64_k(g, BPF_ADD, R3, (int32_t)bytes);
-	load(g, 8, R4, FP, AT_TOTAL);
+	load(g, 4, R4, FP, AT_TOTAL);
 	jump_r_to(g, BPF_JGT, R3, R4, TO_REJECT);
-	load(g, 8, R4, FP, AT_SHIFT);
+	load(g, 4, R4, FP, AT_SHIFT);
 	in_band = jump_k(g, BPF_JEQ, R4, 0);
 	before = jump_k(g, BPF_JLE, R3, VLAN_AT);
 	behind = jump_k(g, BPF_JGE, R2, VLAN_AT + VLAN_LEN);
@@ -285,15 +300,20 @@ static void load_anywhere(struct gen *g, int dst, unsigned int bytes)
 	land(g, done);
 }
 
-static void load_absolute(struct gen *g, int dst, uint32_t k, unsigned int bytes)
+/* @known: bytes that the head is known to have on every way here; grows by what is asked for. */
+static void load_absolute(struct gen *g, int dst, uint32_t k, unsigned int bytes, uint32_t *known)
 {
-	if ((uint64_t)k + bytes <= g->head_size) {
-		jump_k_to(g, BPF_JLT, HEAD_LEN, (int32_t)(k + bytes), TO_REJECT);
-		load_head(g, dst, R1, k, bytes);
+	if ((uint64_t)k + bytes > g->head_size) {
+		alu32_k(g, BPF_MOV, R2, k);
+		load_anywhere(g, dst, bytes);
 		return;
 	}
-	alu32_k(g, BPF_MOV, R2, k);
-	load_anywhere(g, dst, bytes);
+	if (k + bytes > *known) {
+		load(g, 4, R1, FP, AT_HEAD_LEN);
+		jump_k_to(g, BPF_JLT, R1, (int32_t)(k + bytes), TO_REJECT);
+		*known = k + bytes;
+	}
+	load_head(g, dst, R1, k, bytes);
 }
 
 /* X + k without wrapping: the sum of two u32 that does not fit a u32 is out of bounds. */
@@ -304,25 +324,25 @@ static void load_indirect(struct gen *g, uint32_t k, unsigned int bytes)
 	load_anywhere(g, A, bytes);
 }
 
-static void translate_load(struct gen *g, const struct sock_filter *in)
+static void translate_load(struct gen *g, const struct sock_filter *in, uint32_t *known)
 {
 	int dst = BPF_CLASS(in->code) == BPF_LD ? A : X;
 	unsigned int bytes = pl_cbpf_load_size(in);
 
 	switch (BPF_MODE(in->code)) {
 	case BPF_ABS:
-		load_absolute(g, A, in->k, bytes);
+		load_absolute(g, A, in->k, bytes, known);
 		break;
 	case BPF_IND:
 		load_indirect(g, in->k, bytes);
 		break;
 	case BPF_MSH:
-		load_absolute(g, X, in->k, bytes);
+		load_absolute(g, X, in->k, bytes, known);
 		alu32_k(g, BPF_AND, X, 0xf);
 		alu32_k(g, BPF_LSH, X, 2);
 		break;
 	case BPF_LEN:
-		load(g, 8, dst, FP, AT_TOTAL);
+		load(g, 4, dst, FP, AT_TOTAL);
 		break;
 	case BPF_MEM:
 		load(g, 4, dst, FP, AT_MEM + 4 * (int)in->k);
@@ -365,17 +385,14 @@ static void translate_alu(struct gen *g, const struct sock_filter *in)
 	alu32_r(g, op, A, X);
 }
 
-static void translate_ja(struct gen *g, const struct sock_filter *in, size_t at)
+static void translate_ja(struct gen *g, const struct sock_filter *in, struct place at)
 {
-	size_t to = pl_cbpf_ja_target(at, in);
+	size_t to = pl_cbpf_ja_target(at.insn, in);
 
-	if (to <= at) {
-		load(g, 8, R1, FP, AT_LOOPS);
-		alu64_k(g, BPF_SUB, R1, 1);
-		store(g, 8, FP, AT_LOOPS, R1);
-		jump_k_to(g, BPF_JEQ, R1, 0, TO_REJECT);
-	}
-	jump_to(g, (int)to);
+	if (to > at.insn)
+		jump_to(g, (int)(at.base + to));
+	else
+		jump_to(g, at.last ? TO_REJECT : (int)(at.base + at.n + to));
 }
 
 static int inverse(int op)
@@ -402,10 +419,10 @@ static void compare(struct gen *g, const struct sock_filter *in, int op, int to)
 	target(g, to);
 }
 
-static void translate_branch(struct gen *g, const struct sock_filter *in, size_t at)
+static void translate_branch(struct gen *g, const struct sock_filter *in, struct place at)
 {
 	int op = BPF_OP(in->code);
-	int yes = (int)at + 1 + in->jt, no = (int)at + 1 + in->jf;
+	int next = (int)(at.base + at.insn) + 1, yes = next + in->jt, no = next + in->jf;
 
 	if (yes == no) {
 		jump_to(g, yes);
@@ -425,12 +442,12 @@ static void translate_ret(struct gen *g, const struct sock_filter *in)
 	jump_to(g, BPF_RVAL(in->code) == BPF_K && in->k == 0 ? TO_REJECT : TO_NEXT);
 }
 
-static void translate(struct gen *g, const struct sock_filter *in, size_t at)
+static void translate(struct gen *g, const struct sock_filter *in, struct place at, uint32_t *known)
 {
 	switch (BPF_CLASS(in->code)) {
 	case BPF_LD:
 	case BPF_LDX:
-		translate_load(g, in);
+		translate_load(g, in, known);
 		break;
 	case BPF_ST:
 	case BPF_STX:
@@ -457,31 +474,48 @@ static void translate(struct gen *g, const struct sock_filter *in, size_t at)
 }
 
 /* What classic BPF starts with: zeroes. Only the scratch cells that are read need any. */
-static void start_filter(struct gen *g, const struct pl_filter *f, const bool *reachable)
+static void start_filter(struct gen *g, const struct pl_filter *f)
 {
-	bool loops = false;
 	uint32_t cells = 0;
 
 	for (size_t i = 0; i < f->n; i++) {
-		const struct sock_filter *in = &f->insns[i];
-		int class = BPF_CLASS(in->code);
+		int class = BPF_CLASS(f->insns[i].code);
 
-		if (!reachable[i])
-			continue;
-		if ((class == BPF_LD || class == BPF_LDX) && BPF_MODE(in->code) == BPF_MEM)
-			cells |= 1U << in->k;
-		if (in->code == (BPF_JMP | BPF_JA) && pl_cbpf_ja_target(i, in) <= i)
-			loops = true;
+		if ((class == BPF_LD || class == BPF_LDX) && BPF_MODE(f->insns[i].code) == BPF_MEM)
+			cells |= 1U << f->insns[i].k;
 	}
 	alu64_k(g, BPF_MOV, A, 0);
 	alu64_k(g, BPF_MOV, X, 0);
 	for (int i = 0; i < BPF_MEMWORDS; i++)
 		if (cells & (1U << i))
 			store_k(g, 4, AT_MEM + 4 * i, 0);
-	if (loops) {
-		/* From a register: old kernels do not track a constant that is stored directly. */
-		alu64_k(g, BPF_MOV, R1, PL_FILTER_LOOPS);
-		store(g, 8, FP, AT_LOOPS, R1);
+}
+
+static void at_most(uint32_t *known, uint32_t bytes)
+{
+	if (bytes < *known)
+		*known = bytes;
+}
+
+/* Where ways meet, only what all of them know holds. All jumps go forward, so one pass does it. */
+static void pass_on_known(const struct sock_filter *in, struct place at, uint32_t *known)
+{
+	size_t here = at.base + at.insn;
+
+	if (BPF_CLASS(in->code) == BPF_RET)
+		return;
+	if (in->code == (BPF_JMP | BPF_JA)) {
+		size_t to = pl_cbpf_ja_target(at.insn, in);
+
+		if (to > at.insn)
+			at_most(&known[at.base + to], known[here]);
+		else if (!at.last)
+			at_most(&known[at.base + at.n + to], known[here]);
+	} else if (BPF_CLASS(in->code) == BPF_JMP) {
+		at_most(&known[here + 1 + in->jt], known[here]);
+		at_most(&known[here + 1 + in->jf], known[here]);
+	} else {
+		at_most(&known[here + 1], known[here]);
 	}
 }
 
@@ -508,36 +542,67 @@ static void resolve(struct gen *g, const size_t *starts, size_t reject)
 	}
 }
 
+/*
+ * The mask stays in skb->cb, where the verifier does not track its bits: it would tell each set of
+ * rejecting filters from each other one.
+ */
+static void skip_unless_asked(struct gen *g, uint64_t group)
+{
+	uint32_t low = (uint32_t)group, high = (uint32_t)(group >> 32);
+
+	load(g, 4, R1, SKB, CTX(cb[low ? PL_CB_MASK_LO : PL_CB_MASK_HI]));
+	alu32_k(g, BPF_AND, R1, low ? low : high);
+	if (low && high) {
+		load(g, 4, R2, SKB, CTX(cb[PL_CB_MASK_HI]));
+		alu32_k(g, BPF_AND, R2, high);
+		alu64_r(g, BPF_OR, R1, R2);
+	}
+	jump_k_to(g, BPF_JEQ, R1, 0, TO_NEXT);
+}
+
+static void clear_sessions(struct gen *g, uint64_t group)
+{
+	uint32_t halves[] = {(uint32_t)group, (uint32_t)(group >> 32)};
+
+	for (int i = 0; i < 2; i++) {
+		if (!halves[i])
+			continue;
+		load(g, 4, R1, SKB, CTX(cb[PL_CB_MASK_LO + i]));
+		alu32_k(g, BPF_AND, R1, ~halves[i]);
+		store(g, 4, SKB, CTX(cb[PL_CB_MASK_LO + i]), R1);
+	}
+}
+
 /* One filter for all sessions of @group. */
 static int translate_filter(struct gen *g, const struct pl_filter *f, uint64_t group)
 {
-	pl_autofree bool *reachable = calloc(f->n, sizeof(*reachable));
-	pl_autofree size_t *starts = calloc(f->n, sizeof(*starts));
+	size_t copies = pl_cbpf_loops(f->insns, f->n) ? PL_FILTER_LOOPS : 1;
+	pl_autofree bool *reachable = calloc(copies * f->n, sizeof(*reachable));
+	pl_autofree size_t *starts = calloc(copies * f->n, sizeof(*starts));
+	pl_autofree uint32_t *known = calloc(copies * f->n, sizeof(*known));
 	size_t reject;
 
-	if (!reachable || !starts)
+	if (!reachable || !starts || !known)
 		return -ENOMEM;
-	pl_cbpf_reachable(f->insns, f->n, reachable);
+	pl_cbpf_reachable(f->insns, f->n, copies, reachable);
+	memset(known + 1, 0xff, (copies * f->n - 1) * sizeof(*known));
 	g->n_fixups = 0;
 
-	load(g, 8, R1, FP, AT_MASK);
-	load_imm64(g, R2, 0, group);
-	alu64_r(g, BPF_AND, R1, R2);
-	jump_k_to(g, BPF_JEQ, R1, 0, TO_NEXT);
-	start_filter(g, f, reachable);
-	for (size_t i = 0; i < f->n; i++) {
+	skip_unless_asked(g, group);
+	start_filter(g, f);
+	for (size_t i = 0; i < copies * f->n; i++) {
+		struct place at = {i % f->n, i - i % f->n, f->n, i / f->n == copies - 1};
+
 		starts[i] = g->n;
 		/* The verifier refuses what cannot be reached. */
-		if (reachable[i])
-			translate(g, &f->insns[i], i);
+		if (!reachable[i])
+			continue;
+		translate(g, &f->insns[at.insn], at, &known[i]);
+		pass_on_known(&f->insns[at.insn], at, known);
 	}
 	reject = g->n;
-	if (rejects(g)) {
-		load(g, 8, R1, FP, AT_MASK);
-		load_imm64(g, R2, 0, ~group);
-		alu64_r(g, BPF_AND, R1, R2);
-		store(g, 8, FP, AT_MASK, R1);
-	}
+	if (rejects(g))
+		clear_sessions(g, group);
 	if (!g->error)
 		resolve(g, starts, reject);
 	return g->error;
@@ -565,18 +630,23 @@ static void lay_out_head(struct gen *g, const struct pl_filter *const filters[PL
 		store_k(g, 8, off, 0);
 }
 
-#define CTX(field) ((int)offsetof(struct __sk_buff, field))
+/* R4 = min(R4, max), which is then stored as the head's length, plus @before. */
+static void clamp_head(struct gen *g, unsigned int max, int before)
+{
+	size_t fits = jump_k(g, BPF_JLE, R4, (int32_t)max);
 
-/* With the tag out of band. A is the skb's length; the result is HEAD_LEN. */
+	alu64_k(g, BPF_MOV, R4, (int32_t)max);
+	land(g, fits);
+	alu64_r(g, BPF_MOV, R1, R4);
+	alu64_k(g, BPF_ADD, R1, before);
+	store(g, 4, FP, AT_HEAD_LEN, R1);
+}
+
+/* The tag is out of band: 12 bytes, the tag, the rest. A is the skb's length. */
 static void read_head_tagged(struct gen *g)
 {
-	size_t failed, fits, empty, failed_too, done;
-	int rest = (int)g->head_size - VLAN_AT - VLAN_LEN;
+	size_t failed, empty, good;
 
-	store_k(g, 8, AT_SHIFT, VLAN_LEN);
-	alu64_r(g, BPF_MOV, R1, A);
-	alu64_k(g, BPF_ADD, R1, VLAN_LEN);
-	store(g, 8, FP, AT_TOTAL, R1);
 	load(g, 4, R1, SKB, CTX(vlan_proto)); /* the wire's order, in the low half */
 	store(g, 2, FP, g->head + VLAN_AT, R1);
 	load(g, 4, R1, SKB, CTX(vlan_tci));
@@ -589,73 +659,49 @@ static void read_head_tagged(struct gen *g)
 	failed = jump_k(g, BPF_JNE, R0, 0);
 	alu64_r(g, BPF_MOV, R4, A);
 	alu64_k(g, BPF_SUB, R4, VLAN_AT);
-	fits = jump_k(g, BPF_JLE, R4, rest);
-	alu64_k(g, BPF_MOV, R4, rest);
-	land(g, fits);
-	alu64_r(g, BPF_MOV, HEAD_LEN, R4);
-	alu64_k(g, BPF_ADD, HEAD_LEN, VLAN_AT + VLAN_LEN);
+	clamp_head(g, g->head_size - VLAN_AT - VLAN_LEN, VLAN_AT + VLAN_LEN);
 	empty = jump_k(g, BPF_JLT, R4, 1);
 	alu64_k(g, BPF_MOV, R2, VLAN_AT);
 	call_load_bytes(g, g->head + VLAN_AT + VLAN_LEN);
-	failed_too = jump_k(g, BPF_JNE, R0, 0);
-	done = jump_k(g, BPF_JA, 0, 0);
+	good = jump_k(g, BPF_JEQ, R0, 0);
 	land(g, failed);
-	land(g, failed_too);
-	alu64_k(g, BPF_MOV, HEAD_LEN, 0);
-	land(g, done);
+	store_k(g, 4, AT_HEAD_LEN, 0);
+	land(g, good);
 	land(g, empty);
 }
 
 static void read_head_plain(struct gen *g)
 {
-	size_t fits, empty, good;
+	size_t empty, good;
 
-	store_k(g, 8, AT_SHIFT, 0);
-	store(g, 8, FP, AT_TOTAL, A);
 	alu64_r(g, BPF_MOV, R4, A);
-	fits = jump_k(g, BPF_JLE, R4, (int32_t)g->head_size);
-	alu64_k(g, BPF_MOV, R4, (int32_t)g->head_size);
-	land(g, fits);
-	alu64_r(g, BPF_MOV, HEAD_LEN, R4);
+	clamp_head(g, g->head_size, 0);
 	empty = jump_k(g, BPF_JLT, R4, 1);
 	alu64_k(g, BPF_MOV, R2, 0);
 	call_load_bytes(g, g->head);
 	good = jump_k(g, BPF_JEQ, R0, 0);
-	alu64_k(g, BPF_MOV, HEAD_LEN, 0);
+	store_k(g, 4, AT_HEAD_LEN, 0);
 	land(g, good);
 	land(g, empty);
 }
 
 static void read_head(struct gen *g)
 {
-	size_t plain, done;
+	size_t tagged, done;
 
 	load(g, 4, A, SKB, CTX(len));
-	load(g, 4, R1, SKB, CTX(vlan_present));
-	plain = jump_k(g, BPF_JEQ, R1, 0);
-	read_head_tagged(g);
-	done = jump_k(g, BPF_JA, 0, 0);
-	land(g, plain);
+	load(g, 4, R2, SKB, CTX(vlan_present)); /* 0 or 1 */
+	alu64_k(g, BPF_LSH, R2, 2);
+	store(g, 4, FP, AT_SHIFT, R2);
+	alu64_r(g, BPF_MOV, R1, A);
+	alu64_r(g, BPF_ADD, R1, R2);
+	store(g, 4, FP, AT_TOTAL, R1);
+	tagged = jump_k(g, BPF_JNE, R2, 0);
 	read_head_plain(g);
+	done = jump_k(g, BPF_JA, 0, 0);
+	land(g, tagged);
+	read_head_tagged(g);
 	land(g, done);
-}
-
-static void read_mask(struct gen *g)
-{
-	alu64_r(g, BPF_MOV, SKB, R1);
-	load(g, 4, R1, SKB, CTX(cb[PL_CB_MASK_LO]));
-	load(g, 4, R2, SKB, CTX(cb[PL_CB_MASK_HI]));
-	alu64_k(g, BPF_LSH, R2, 32);
-	alu64_r(g, BPF_OR, R1, R2);
-	store(g, 8, FP, AT_MASK, R1);
-}
-
-static void write_mask(struct gen *g)
-{
-	load(g, 8, R1, FP, AT_MASK);
-	store(g, 4, SKB, CTX(cb[PL_CB_MASK_LO]), R1);
-	alu64_k(g, BPF_RSH, R1, 32);
-	store(g, 4, SKB, CTX(cb[PL_CB_MASK_HI]), R1);
 }
 
 static void go_on(struct gen *g)
@@ -690,7 +736,7 @@ int pl_match_build(const struct pl_filter *const filters[PL_MIRRORS_MAX], struct
 	bool prepared = false;
 	int r = 0;
 
-	read_mask(&g);
+	alu64_r(&g, BPF_MOV, SKB, R1);
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX && r == 0; slot++) {
 		uint64_t group = filters[slot] ? group_of(filters, slot) : 0;
 
@@ -708,7 +754,6 @@ int pl_match_build(const struct pl_filter *const filters[PL_MIRRORS_MAX], struct
 				"ranges rather than lists, or several sessions",
 				filters[slot]->expr);
 	}
-	write_mask(&g);
 	go_on(&g);
 	free(g.fixups);
 	if (r == 0)
