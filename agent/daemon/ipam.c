@@ -707,8 +707,10 @@ static uint64_t count_free(struct pl_ipam *ipam, const struct pl_ip *first,
 
 	if (pl_ip_distance(first, last, &distance) < 0)
 		return 0;
+	if (distance == UINT64_MAX)
+		return UINT64_MAX;
 	each_in_stretch(ipam, &s);
-	return add_capped(distance, 1) - used;
+	return distance + 1 - used;
 }
 
 static uint64_t available_in_range(struct pl_ipam *ipam, const struct pl_netconf *conf,
@@ -741,7 +743,7 @@ uint64_t pl_ipam_available(struct pl_ipam *ipam, const struct pl_netconf *conf)
 {
 	struct choice sets[PL_SETS_MAX];
 	size_t n_sets = find_sets(conf, sets);
-	uint64_t smallest = n_sets ? UINT64_MAX : 0;
+	uint64_t smallest = n_sets ? INT64_MAX : 0; /* JSON knows no larger number */
 
 	for (size_t i = 0; i < n_sets; i++) {
 		uint64_t sum = 0;
