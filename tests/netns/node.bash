@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Loaded by the tests in this folder. The sandbox's own network namespace is the node:
+#
+#    pod a (eth0) --- pl...  +-------------+
+#    pod b (eth0) --- pl...  |    node     | up0 --- eth0 (outside) 192.0.2.2, 2001:db8:1::2
+#    pod c (eth0) --- pl...  +-------------+     192.0.2.1, 2001:db8:1::1 on the node's side
+#
+# The witness is a netfilter hook on the node's forwarding path that drops and counts. With it up,
+# what still arrives did not come through the stack.
+
+BUILD=${PODLANE_BUILD:-$BATS_TEST_DIRNAME/../../build}
+POD4=10.201.0 POD6=fd42:706c::
+OUT4=192.0.2.2 OUT6=2001:db8:1::2
+NODE4=192.0.2.1 NODE6=2001:db8:1::1
+
+podlane() { "$BUILD/podlane" "$@"; }
+
+# Polls until the command succeeds; fails after 10 s.
+eventually() {
+	local i
+	for i in $(seq 200); do
+		"$@" >/dev/null 2>&1 && return
+		sleep 0.05
+	done
+	echo "still not true after 10 s: $*" >&2
+	"$@"
+}
+
+# daemon_start [OPTION...]
+daemon_start() {
+	"$BUILD/podlaned" --log-level info "$@" >>"$BATS_FILE_TMPDIR/podlaned.log" 2>&1 3>&- &
+	echo $! >"$BATS_FILE_TMPDIR/podlaned.pid"
+	eventually podlane status || { cat "$BATS_FILE_TMPDIR/podlaned.log" >&2; return 1; }
+}
+
+daemon_pid() { cat "$BATS_FILE_TMPDIR/podlaned.pid"; }
+
+# daemon_stop [SIGNAL]
+daemon_stop() {
+	local pid
+	pid=$(daemon_pid 2>/dev/null) || return 0
+	kill "-${1:-TERM}" "$pid" 2>/dev/null || :
+	while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+	rm -f "$BATS_FILE_TMPDIR/podlaned.pid"
+}
+
+outside_up() {
+	ip netns add outside
+	ip link add up0 type veth peer name eth0 netns outside
+	ip addr add $NODE4/24 dev up0
+	ip addr add $NODE6/64 dev up0 nodad
+	ip link set up0 up
+	ip -n outside link set lo up
+	ip -n outside addr add $OUT4/24 dev eth0
+	ip -n outside addr add $OUT6/64 dev eth0 nodad
+	ip -n outside link set eth0 up
+	ip -n outside route add $POD4.0/24 via $NODE4
+	ip -n outside route add ${POD6}/64 via $NODE6
+	ip route add default via $OUT4
+	ip route add default via $OUT6
+}
+
+# pod_up NAME [OPTION of podlane endpoint add...]
+pod_up() {
+	local name=$1
+	shift
+	ip netns add "$name"
+	ip -n "$name" link set lo up
+	podlane endpoint add "$name" "$@" >/dev/null
+}
+
+in_ns() { ip netns exec "$@"; }
+ip4_of() { podlane -j endpoint show "$1" | jq -r '[.endpoint.addresses[].address|select(contains(":")|not)][0]|split("/")[0]'; }
+ip6_of() { podlane -j endpoint show "$1" | jq -r '[.endpoint.addresses[].address|select(contains(":"))][0]|split("/")[0]'; }
+host_end() { podlane -j endpoint show "$1" | jq -r .endpoint.hostIfname; }
+
+# reason ENDPOINT DIRECTION REASON: packets so far; ENDPOINT "node" is the node itself
+reason() {
+	podlane -j stats | jq -s --arg e "$1" --arg d "$2" --arg r "$3" '[.. | objects |
+		select(.reasons? and ((.containerId == $e) or ($e == "node" and .endpoint == 0))) | .reasons[] |
+		select(.reason == $r and .direction == $d) | .packets] | add // 0'
+}
+
+# What the stack would forward is dropped and counted from now on.
+witness_up() {
+	nft -f - <<-NFT
+		table inet witness {
+			counter caught { }
+			chain forward {
+				type filter hook forward priority -400;
+				meta l4proto { tcp, udp, icmp, icmpv6 } counter name caught drop
+			}
+		}
+	NFT
+}
+witness_down() { nft delete table inet witness; }
+witness_caught() { nft -j list counter inet witness caught | jq '.nftables[] | select(.counter) | .counter.packets'; }
+
+# pings FROM ADDRESS [OPTION...]: all 3 echoes must come back
+pings() {
+	local from=$1 to=$2
+	shift 2
+	in_ns "$from" ping -n -q -c 3 -i 0.05 -W 1 "$@" "$to" | tee /dev/stderr | grep -q ' 3 received'
+}
+
+# The whole node of most files: outside, three pods, the daemon's options as arguments
+node_up() {
+	outside_up
+	daemon_start "$@"
+	local pod
+	for pod in a b c; do pod_up $pod; done
+	A4=$(ip4_of a) B4=$(ip4_of b) C4=$(ip4_of c)
+	A6=$(ip6_of a) B6=$(ip6_of b) C6=$(ip6_of c)
+	export A4 B4 C4 A6 B6 C6
+}
+
+# A file's tests share a node; whatever remains goes with the sandbox, this is for order alone.
+node_down() {
+	daemon_stop
+	local ns
+	for ns in $(ip netns list | awk '{print $1}'); do ip netns del "$ns"; done
+	ip link del up0 2>/dev/null || :
+	"$BUILD/podlaned" --remove >>"$BATS_FILE_TMPDIR/podlaned.log" 2>&1 || :
+	rm -rf /run/podlane
+	nft delete table inet witness 2>/dev/null || :
+}
