@@ -38,8 +38,8 @@ bool pl_filter_equal(const struct pl_filter *a, const struct pl_filter *b);
 
 /*
  * The verdict on one Ethernet frame of which @len bytes are at @data and @wire_len were on the
- * wire: 0 rejects. Out-of-bounds reads reject, as in the kernel. A program with loops must come
- * from pl_filter_compile(): others need not end.
+ * wire: 0 rejects. Out-of-bounds reads reject, as in the kernel. Meant for what pl_filter_compile()
+ * made: other programs may loop without end, or read scratch cells that they did not write.
  */
 uint32_t pl_filter_run(const struct pl_filter *filter, const void *data, uint32_t len,
 		       uint32_t wire_len);

@@ -778,9 +778,10 @@ static int load_failed(int r, char *log, struct pl_error *err)
 		return pl_fail(
 			err, r,
 			"load the match program: not permitted; it takes CAP_BPF and CAP_NET_ADMIN");
-	if (r == -E2BIG)
+	/* A log that overflows, or says so: too much as well, whatever the errno. */
+	if (r == -E2BIG || r == -ENOSPC || strstr(log, "too complex"))
 		return pl_fail(
-			err, r,
+			err, -E2BIG,
 			"load the match program: the filters together are too complex for this "
 			"kernel's verifier; simplify or remove one");
 	while (last > log && lines < 4)

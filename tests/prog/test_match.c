@@ -279,7 +279,7 @@ static void test_large_ones(void **state)
 	pl_autoclose int prog = -1;
 
 	need_root();
-	prog = load_large(10, &err);
+	prog = load_large(4, &err);
 	if (prog < 0)
 		fail_msg("%s", err.text);
 	assert_int_equal(load_large(120, &err), -E2BIG);
