@@ -108,13 +108,11 @@ struct pl_nl_neigh {
 int pl_nl_neigh_dump(struct pl_nl *nl, uint32_t ifindex,
 		     int (*fn)(const struct pl_nl_neigh *neigh, void *arg), void *arg);
 
-enum { PL_NL_KIND_SIZE = 16 };
 /*
- * Kind of the qdisc at @parent (TC_H_ROOT, TC_H_INGRESS) of a link: "tbf", "clsact", "ingress" ...
- * 0, -ENOENT (none there), -errno; *ret_kind untouched on failure.
+ * 1: the link has an "ingress" qdisc, which polices what comes in; 0: it has none, or clsact, which
+ * only holds filters; -errno.
  */
-int pl_nl_qdisc_get(struct pl_nl *nl, uint32_t ifindex, uint32_t parent,
-		    char ret_kind[PL_NL_KIND_SIZE]);
+int pl_nl_has_ingress_qdisc(struct pl_nl *nl, uint32_t ifindex);
 
 /*
  * Batch: messages collected, sent with one sendmsg (32 at a time), all answered. A message that

@@ -54,24 +54,50 @@ static void loading_clear(struct loading *l)
 	loading_init(l);
 }
 
-/* The last complaint of libbpf: a verifier's or netlink's words that belong into an error. */
+/* What libbpf complained of first since the reset: the later ones follow from it. */
 static char libbpf_words[200];
+
+/* The verifier says why at the end of its log, before its statistics. */
+static void keep_words(char *text)
+{
+	char *end = strstr(text, "\nprocessed "), *line = text;
+
+	if (strstr(text, "BEGIN PROG LOAD LOG") && end) {
+		*end = '\0';
+		line = strrchr(text, '\n');
+		line = line ? line + 1 : text;
+	} else if (libbpf_words[0]) {
+		return;
+	}
+	if (!strncmp(line, "libbpf: ", strlen("libbpf: ")))
+		line += strlen("libbpf: ");
+	snprintf(libbpf_words, sizeof(libbpf_words), "%.*s", (int)strcspn(line, "\n"), line);
+}
+
+static void log_lines(const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		if (len)
+			pl_debug("libbpf text=\"%.*s\"", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
 
 static int PL_PRINTF(2, 0) libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
-	char text[1024];
-	char *rest = text, *line;
+	pl_autofree char *text = NULL;
 
-	/* Far more than anyone reads: the whole verifier log passes here. */
 	if (level != LIBBPF_WARN && pl_log_get_level() < PL_LOG_DEBUG)
 		return 0;
-	vsnprintf(text, sizeof(text), fmt, ap);
-	while ((line = strsep(&rest, "\n")))
-		if (*line)
-			pl_debug("libbpf %s", line);
+	if (vasprintf(&text, fmt, ap) < 0) {
+		text = NULL;
+		return 0;
+	}
+	log_lines(text);
 	if (level == LIBBPF_WARN)
-		snprintf(libbpf_words, sizeof(libbpf_words), "%.*s", (int)strcspn(text, "\n"),
-			 text);
+		keep_words(text);
 	return 0;
 }
 
@@ -177,7 +203,8 @@ static int loading_load(struct loading *l, struct pl_error *err)
 
 	dp_libbpf_words_reset();
 	r = podlane_bpf__load(l->skel);
-	if (r == -EPERM || r == -EACCES)
+	/* A program that the verifier refuses is EACCES or EINVAL. */
+	if (r == -EPERM)
 		return pl_fail(err, r, "load the BPF programs: %s (%s); %s", strerror(-r),
 			       dp_libbpf_words(), dp_eperm_hint());
 	if (r < 0)

@@ -20,7 +20,7 @@ enum pl_attach_choice {
 };
 
 struct pl_datapath_opts {
-	const char *bpffs_dir; /* e.g. PL_BPFFS_DIR; made when missing; must lie on a bpffs */
+	const char *bpffs_dir;	/* e.g. PL_BPFFS_DIR; made when missing; must lie on a bpffs */
 	uint32_t max_endpoints; /* slots in pl_endpoints, slot 0 included */
 	uint32_t max_flows;
 	enum pl_attach_choice attach;
@@ -28,11 +28,11 @@ struct pl_datapath_opts {
 
 /* One program at one hook of one device. */
 enum pl_hook {
-	PL_HOOK_FROM_POD, /* tc ingress of the host end (veth; netkit too where xmit cannot) */
-	PL_HOOK_TO_POD, /* tc egress of the host end */
-	PL_HOOK_FROM_WIRE, /* tc ingress of an uplink */
+	PL_HOOK_FROM_POD,    /* tc ingress of the host end (veth; netkit too where xmit cannot) */
+	PL_HOOK_TO_POD,	     /* tc egress of the host end */
+	PL_HOOK_FROM_WIRE,   /* tc ingress of an uplink */
 	PL_HOOK_FROM_NETKIT, /* BPF_NETKIT_PEER of the primary */
-	PL_HOOK_STAGE, /* tc egress of the mirrors' stage device */
+	PL_HOOK_STAGE,	     /* tc egress of the mirrors' stage device */
 	PL_HOOK_COUNT,
 };
 
@@ -121,8 +121,8 @@ int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_prefix *net
 int pl_datapath_traffic(struct pl_datapath *dp, uint32_t endpoint, struct pl_traffic *ret);
 /* Each (endpoint, reason, direction) that ever happened, FORWARD_LOCAL included. */
 int pl_datapath_reasons_each(struct pl_datapath *dp,
-			     int (*fn)(const struct pl_reason_key *key,
-				       const struct pl_count *sum, void *arg),
+			     int (*fn)(const struct pl_reason_key *key, const struct pl_count *sum,
+				       void *arg),
 			     void *arg);
 /* Forgets counters and stack flows of an endpoint whose slot is being freed. */
 int pl_datapath_endpoint_reset(struct pl_datapath *dp, uint32_t endpoint);
@@ -131,8 +131,9 @@ int pl_datapath_endpoint_reset(struct pl_datapath *dp, uint32_t endpoint);
 int pl_datapath_mirror_set(struct pl_datapath *dp, unsigned int slot, const struct pl_mirror *m);
 int pl_datapath_mirror_get(struct pl_datapath *dp, unsigned int slot, struct pl_mirror *ret);
 int pl_datapath_mirror_reset(struct pl_datapath *dp, unsigned int slot); /* stats and state */
+/* Sums over CPUs; last_error: one that is not zero. */
 int pl_datapath_mirror_stats(struct pl_datapath *dp, unsigned int slot,
-			     struct pl_mirror_stats *ret); /* sums; last_error: the latest non-zero */
+			     struct pl_mirror_stats *ret);
 int pl_datapath_mirror_state(struct pl_datapath *dp, unsigned int slot,
 			     struct pl_mirror_state *ret);
 /* @prog_fd -1 empties the slot. The prog array is pinned, so the program outlives us. */

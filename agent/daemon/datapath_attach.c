@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include "datapath_internal.h"
 #include "log.h"
+#include "nl.h"
 
 /*
  * Our place in tc: after those that asked for an early priority, before those that let the kernel
@@ -336,6 +337,14 @@ static int drop_filter(const char *dir, enum pl_hook hook, uint32_t ifindex)
 	return drop_marker(dir, hook, ifindex);
 }
 
+static int has_plain_ingress(uint32_t ifindex)
+{
+	pl_cleanup(pl_nl_closep) struct pl_nl *nl = NULL;
+	int r = pl_nl_open(-1, &nl, NULL);
+
+	return r < 0 ? r : pl_nl_has_ingress_qdisc(nl, ifindex);
+}
+
 /*
  * Makes a clsact qdisc where there is none. A plain ingress qdisc in its place would take an
  * egress filter without complaint, and run it on ingress.
@@ -343,7 +352,6 @@ static int drop_filter(const char *dir, enum pl_hook hook, uint32_t ifindex)
 static int ensure_clsact(enum pl_hook hook, uint32_t ifindex, struct pl_error *err)
 {
 	struct bpf_tc_hook h = tc_hook(hook, ifindex);
-	bool clsact;
 	int r;
 
 	dp_libbpf_words_reset();
@@ -353,10 +361,10 @@ static int ensure_clsact(enum pl_hook hook, uint32_t ifindex, struct pl_error *e
 				   r == -ENODEV ? strerror(-r) : dp_libbpf_words());
 	if (!r || hooks[hook].point == BPF_TC_INGRESS)
 		return 0;
-	r = dp_qdisc_is_clsact(ifindex, &clsact);
+	r = has_plain_ingress(ifindex);
 	if (r < 0)
 		return fail_attach(err, r, hook, ifindex, PL_ATTACHED_CLSACT, strerror(-r));
-	if (!clsact)
+	if (r)
 		return fail_attach(err, -EBUSY, hook, ifindex, PL_ATTACHED_CLSACT,
 				   "it has an ingress qdisc, which knows no egress; put clsact in "
 				   "its place (tc qdisc del dev DEVICE ingress; tc qdisc add dev "

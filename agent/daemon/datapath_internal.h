@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the files of the datapath share: datapath.c (open, adopt, remove), datapath_pins.c (the
- * bpffs), datapath_probe.c (features), datapath_attach.c and datapath_qdisc.c (links and
- * filters), datapath_maps.c (contents). Nobody else includes it.
+ * bpffs), datapath_probe.c (features), datapath_attach.c (links and filters), datapath_maps.c
+ * (contents). Nobody else includes it.
  */
 #ifndef PODLANE_DATAPATH_INTERNAL_H
 #define PODLANE_DATAPATH_INTERNAL_H
@@ -80,7 +80,7 @@ struct pl_datapath {
 
 /* datapath.c */
 
-/* The last warning of libbpf since the reset: the kernel's own words, for an error. */
+/* What libbpf complained of since the reset: the kernel's own words, for an error. */
 const char *dp_libbpf_words(void);
 void dp_libbpf_words_reset(void);
 /* Removes sets of other ABI versions that hold no attachment; notes whether one is left. */
@@ -135,11 +135,6 @@ int dp_relink(struct pl_datapath *dp, struct pl_error *err);
 int dp_detach_set(const char *dir, struct pl_error *err);
 /* Whether a set holds an attachment. */
 bool dp_set_in_use(const char *dir);
-
-/* datapath_qdisc.c */
-
-/* Whether the qdisc at the device's ingress is clsact. None: false. */
-int dp_qdisc_is_clsact(uint32_t ifindex, bool *ret);
 
 /* datapath_maps.c */
 

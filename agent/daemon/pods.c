@@ -6,7 +6,6 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <linux/pkt_sched.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -124,16 +123,14 @@ int pl_pods_query(const struct pl_daemon *d, const char *query, struct pl_pod **
 /* ---- facts ---- */
 
 /*
- * A root qdisc other than noqueue shapes what the pod gets; an "ingress" qdisc (clsact only holds
- * filters) is how policing what it sends is done. Redirected packets would pass by both.
+ * A root qdisc other than noqueue shapes what the pod gets; an "ingress" qdisc is how policing what
+ * it sends is done. Redirected packets would pass by both.
  */
 static bool is_shaped(struct pl_daemon *d, const struct pl_nl_link *link)
 {
-	char kind[PL_NL_KIND_SIZE];
-
 	if (link->qdisc[0] && strcmp(link->qdisc, "noqueue") && strcmp(link->qdisc, "noop"))
 		return true;
-	return !pl_nl_qdisc_get(d->nl, link->ifindex, TC_H_INGRESS, kind) && strcmp(kind, "clsact");
+	return pl_nl_has_ingress_qdisc(d->nl, link->ifindex) > 0;
 }
 
 static bool is_ready(const struct pl_pod *pod, const struct pl_nl_link *link, const char **ret_why)
