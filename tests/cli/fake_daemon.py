@@ -11,13 +11,15 @@ with "fd" telling what came beside it, and answers by SCENARIO: "normal", "pages
 "empty", "refuse", "hang", "close", "garbage", "denied-shape".
 """
 import array
+import fcntl
 import json
 import os
 import socket
-import stat
 import sys
 import time
 
+NS_GET_NSTYPE = 0xB703
+CLONE_NEWNET = 0x40000000
 HASH = "4f1e2d3c5b6a798807162534435261708f9eadbccbdae9f80716253443526170"
 
 
@@ -177,10 +179,15 @@ class Daemon:
 
 
 def describe_fd(fds):
+    """What an ls of /proc/PID/ns would show, for a network namespace."""
     if not fds:
         return None
-    link = os.readlink("/proc/self/fd/%d" % fds[0])
-    return link if link.startswith("net:[") else "mode %o" % stat.S_IFMT(os.fstat(fds[0]).st_mode)
+    try:
+        if fcntl.ioctl(fds[0], NS_GET_NSTYPE) == CLONE_NEWNET:
+            return "net:[%d]" % os.fstat(fds[0]).st_ino
+    except OSError:
+        pass
+    return "no network namespace"
 
 
 def serve(conn, daemon, log):
