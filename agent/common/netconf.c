@@ -823,6 +823,23 @@ void pl_netconf_clear(struct pl_netconf *conf)
 	*conf = (struct pl_netconf){0};
 }
 
+int pl_netconf_inherit_ranges(struct pl_netconf *conf, const struct pl_netconf *from,
+			      struct pl_error *err)
+{
+	if (conf->n_ranges || strcmp(conf->ipam_type, BUILT_IN) != 0)
+		return 0;
+	if (conf->n_exclude + from->n_exclude > PL_RANGES_MAX)
+		return pl_fail(err, -EINVAL,
+			       "ipam.exclude: more than %d networks, with the %zu of network %s",
+			       PL_RANGES_MAX, from->n_exclude, from->name);
+	memcpy(conf->ranges, from->ranges, sizeof(conf->ranges));
+	conf->n_ranges = from->n_ranges;
+	memcpy(conf->exclude + conf->n_exclude, from->exclude,
+	       from->n_exclude * sizeof(*conf->exclude));
+	conf->n_exclude += from->n_exclude;
+	return 0;
+}
+
 /* --- and back --- */
 
 static json_t *ip_json(const struct pl_ip *ip)

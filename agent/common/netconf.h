@@ -70,6 +70,13 @@ int pl_netconf_parse(const json_t *conf, struct pl_netconf *ret, struct pl_error
 json_t *pl_netconf_to_json(const struct pl_netconf *conf);
 void pl_netconf_clear(struct pl_netconf *conf);
 
+/*
+ * Where @conf uses the built-in IPAM and names no range, it gets those of @from, together with
+ * what @from excludes. 0, or -EINVAL where these are more exclusions than fit.
+ */
+int pl_netconf_inherit_ranges(struct pl_netconf *conf, const struct pl_netconf *from,
+			      struct pl_error *err);
+
 /* Letters, digits, '_', '.', '-'; starts with a letter or digit (CNI's rule for both). */
 bool pl_name_valid(const char *name);
 /* A Linux interface name that CNI allows: 1 to 15 bytes, no '/', ':', space; not "." or "..". */

@@ -60,6 +60,8 @@ static int get_conf(struct pl_daemon *d, const json_t *req, struct pl_netconf *o
 			return pl_fail(err, -ENOMEM, "network: out of memory");
 	}
 	r = pl_netconf_parse(whole ? whole : v, own, err);
+	if (r == 0)
+		r = pl_netconf_inherit_ranges(own, &d->settings.network, err);
 	if (r < 0)
 		return r;
 	*ret = own;
@@ -577,8 +579,7 @@ static int op_network_status(struct call *c, struct pl_error *err)
 	if (conf->link == PL_CHOOSE_NETKIT && !c->d->netkit_links)
 		return pl_fail(err, -ENOTSUP, "this kernel has no netkit devices");
 	if (!strcmp(conf->ipam_type, "podlane") && conf->mode == PL_MODE_POD) {
-		const struct pl_netconf *ranges = conf->n_ranges ? conf : &c->d->settings.network;
-		uint64_t n = pl_ipam_available(c->d->ipam, ranges);
+		uint64_t n = pl_ipam_available(c->d->ipam, conf);
 
 		if (!n)
 			return pl_fail(err, -ENOSPC, "network \"%s\" has no address left",

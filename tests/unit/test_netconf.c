@@ -415,6 +415,37 @@ static void test_clear_after_failure(void **state)
 	pl_netconf_clear(&conf);
 }
 
+static void test_inherit_ranges(void **state)
+{
+	struct pl_netconf from = good("\"ipam\":{\"subnet\":\"10.0.0.0/24\",\"exclude\":"
+				      "[\"10.0.0.9\"]}");
+	struct pl_netconf bare = good("\"ipam\":{\"exclude\":[\"10.0.0.7\"]}");
+	struct pl_netconf own = good("\"ipam\":{\"subnet\":\"10.5.0.0/24\"}");
+	struct pl_netconf delegated = good("\"ipam\":{\"type\":\"dhcp\"}");
+	struct pl_error err = {0};
+
+	assert_int_equal(pl_netconf_inherit_ranges(&bare, &from, &err), 0);
+	assert_int_equal(bare.n_ranges, 1);
+	assert_range(&bare.ranges[0], 0, "10.0.0.0/24", "10.0.0.1", "10.0.0.254", "10.0.0.1");
+	assert_int_equal(bare.n_exclude, 2);
+	assert_ip(&bare.exclude[0].ip, "10.0.0.7");
+	assert_ip(&bare.exclude[1].ip, "10.0.0.9");
+	assert_int_equal(pl_netconf_inherit_ranges(&own, &from, &err), 0);
+	assert_int_equal(own.n_ranges, 1);
+	assert_ip(&own.ranges[0].start, "10.5.0.1");
+	assert_int_equal(own.n_exclude, 0);
+	assert_int_equal(pl_netconf_inherit_ranges(&delegated, &from, &err), 0);
+	assert_int_equal(delegated.n_ranges, 0);
+	bare.n_ranges = 0;
+	bare.n_exclude = PL_RANGES_MAX;
+	assert_int_equal(pl_netconf_inherit_ranges(&bare, &from, &err), -EINVAL);
+	assert_int_equal(bare.n_ranges, 0);
+	pl_netconf_clear(&from);
+	pl_netconf_clear(&bare);
+	pl_netconf_clear(&own);
+	pl_netconf_clear(&delegated);
+}
+
 static void test_name_valid(void **state)
 {
 	char longest[PL_NAME_MAX + 2];
@@ -619,6 +650,7 @@ int main(void)
 		cmocka_unit_test(test_ipam_type_cannot_leave_the_plugin_folder),
 		cmocka_unit_test(test_name),
 		cmocka_unit_test(test_clear_after_failure),
+		cmocka_unit_test(test_inherit_ranges),
 		cmocka_unit_test(test_name_valid),
 		cmocka_unit_test(test_ifname_valid),
 		cmocka_unit_test(test_to_json_and_back_is_the_identity),
