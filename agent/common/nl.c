@@ -159,7 +159,7 @@ static int send_all(int fd, const void *buf, size_t len)
  * Numbers the messages. Errors are always answered, so only the last one asks for an ACK, as the
  * sign that all were carried out: one datagram for a whole batch. A read is answered by its data.
  */
-static unsigned int number_messages(struct pl_nl *nl, void *buf, size_t len)
+static unsigned int number_messages(struct pl_nl *nl, void *buf, size_t len, bool *ret_acked)
 {
 	struct nlmsghdr *last = NULL;
 	unsigned int n = 0;
@@ -171,6 +171,7 @@ static unsigned int number_messages(struct pl_nl *nl, void *buf, size_t len)
 	}
 	if (last && last->nlmsg_type != RTM_GETLINK && last->nlmsg_type != RTM_GETNSID)
 		last->nlmsg_flags |= NLM_F_ACK;
+	*ret_acked = last && (last->nlmsg_flags & NLM_F_ACK);
 	return n;
 }
 
@@ -187,7 +188,8 @@ int pl_nl_exchange(struct pl_nl *nl, void *buf, size_t len,
 		   int (*fn)(unsigned int index, const struct nlmsghdr *nlh, void *arg), void *arg)
 {
 	uint32_t first = nl->seq + 1;
-	unsigned int n = number_messages(nl, buf, len);
+	bool acked;
+	unsigned int n = number_messages(nl, buf, len, &acked);
 	bool done = n == 0;
 	int result = 0;
 	int r;
@@ -211,7 +213,7 @@ int pl_nl_exchange(struct pl_nl *nl, void *buf, size_t len,
 
 			if (index >= n)
 				continue;
-			done |= index == n - 1;
+			done |= index == n - 1 && (!acked || nlh->nlmsg_type == NLMSG_ERROR);
 			if (is_plain_ack(nlh))
 				continue;
 			r = fn(index, nlh, arg);
