@@ -150,8 +150,8 @@ int pl_nl_add_veth(struct pl_nl_batch *b, const struct pl_nl_pair *pair);
 /*
  * @l2: mode L2, else L3. What the pod sends is lost until a program takes it (policy blackhole);
  * what the host sends to the pod passes, since no program sits on that side. A zero MAC in L2: the
- * kernel's choice; kernels before 6.12 refuse any other with -EOPNOTSUPP. The pair is made down
- * and, unlike veth's, the peer's way up must be asked for in its own netns in any case.
+ * kernel's choice; without d6fe532b7499 (6.10, stable 6.8 and 6.9) it refuses any other with
+ * -EOPNOTSUPP.
  */
 int pl_nl_add_netkit(struct pl_nl_batch *b, const struct pl_nl_pair *pair, bool l2);
 /* VXLAN to one remote. */
