@@ -363,6 +363,7 @@ static int datapath_new(const struct pl_datapath_opts *opts, struct pl_datapath 
 	if (!dp)
 		return -ENOMEM;
 	dp->lock_fd = -1;
+	dp->haste_fd = dp_haste_open();
 	for (size_t i = 0; i < MAP_COUNT; i++)
 		dp->maps[i] = -1;
 	for (size_t i = 0; i < PROG_COUNT; i++)
@@ -467,6 +468,7 @@ void pl_datapath_closep(struct pl_datapath **p)
 		pl_closep(&dp->maps[i]);
 	for (size_t i = 0; i < PROG_COUNT; i++)
 		pl_closep(&dp->progs[i]);
+	pl_closep(&dp->haste_fd);
 	pl_closep(&dp->lock_fd);
 	free(dp->dir);
 	free(dp->root);

@@ -456,6 +456,9 @@ int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifind
 			err, -ENOTSUP, hook, ifindex, PL_ATTACHED_NETKIT,
 			"this kernel has no netkit (Linux 6.7, CONFIG_NETKIT); use veth");
 	take_over(dp, hook, ifindex);
+
+	pl_cleanup(dp_haste_end) struct dp_haste haste = dp_haste_begin(dp->haste_fd);
+
 	r = kind == PL_ATTACHED_CLSACT ? attach_filter(dp, hook, ifindex, err)
 				       : attach_link(dp, hook, ifindex, kind, err);
 	if (r < 0 || kind == PL_ATTACHED_NETKIT)
@@ -475,6 +478,9 @@ int pl_datapath_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifind
 	int r, r2;
 
 	take_over(dp, hook, ifindex);
+
+	pl_cleanup(dp_haste_end) struct dp_haste haste = dp_haste_begin(dp->haste_fd);
+
 	r = drop_link(dp->dir, hook, ifindex);
 	r2 = hook == PL_HOOK_FROM_NETKIT ? 0 : drop_filter(dp->dir, hook, ifindex);
 	r = r ?: r2;
@@ -595,6 +601,8 @@ int dp_relink(struct pl_datapath *dp, struct pl_error *err)
 int dp_detach_set(const char *dir, struct pl_error *err)
 {
 	pl_cleanup(dp_names_clear) struct dp_names names = {0};
+	pl_autoclose int haste_fd = dp_haste_open();
+	pl_cleanup(dp_haste_end) struct dp_haste haste = dp_haste_begin(haste_fd);
 	int r, first = 0;
 
 	r = list_links(dir, &names);

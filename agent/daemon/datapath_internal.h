@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the files of the datapath share: datapath.c (open, adopt, remove), datapath_pins.c (the
- * bpffs), datapath_probe.c (features), datapath_attach.c (links and filters), datapath_maps.c
- * (contents). Nobody else includes it.
+ * bpffs), datapath_probe.c (features), datapath_attach.c (links and filters), datapath_haste.c
+ * (grace periods), datapath_maps.c (contents). Nobody else includes it.
  */
 #ifndef PODLANE_DATAPATH_INTERNAL_H
 #define PODLANE_DATAPATH_INTERNAL_H
@@ -65,6 +65,7 @@ struct pl_datapath {
 	char *root; /* BPFFS_DIR */
 	char *dir;  /* BPFFS_DIR/v<PL_ABI> */
 	int lock_fd;
+	int haste_fd;
 	bool old_sets; /* pins of other ABI versions may hold attachments */
 	bool adopted;
 	enum pl_attach_choice choice;
@@ -92,6 +93,17 @@ void dp_settle_old_sets(struct pl_datapath *dp);
 int dp_probe(struct pl_features *ret, struct pl_error *err);
 /* The way out of EPERM, as the end of a sentence. */
 const char *dp_eperm_hint(void);
+
+/* datapath_haste.c: grace periods that do not last. */
+
+/* fd for the others; -1: no haste can be made, which is only slow. */
+int dp_haste_open(void);
+struct dp_haste {
+	int fd; /* borrowed; -1: nothing to put back */
+};
+/* Until dp_haste_end(), which a cleanup attribute should call. */
+struct dp_haste dp_haste_begin(int fd);
+void dp_haste_end(struct dp_haste *haste);
 
 /* datapath_pins.c: paths, folders, pins. Names never hold a dot: the bpffs forbids it. */
 

@@ -977,6 +977,43 @@ static void test_program_slots(void **state)
 	close_it(&dp);
 }
 
+static char rcu_expedited(void)
+{
+	pl_autoclose int fd = open("/sys/kernel/rcu_expedited", O_RDONLY);
+	char c = 0;
+
+	return fd >= 0 && read(fd, &c, 1) == 1 ? c : 0;
+}
+
+/* Attaching sets it for a moment: whatever it was must stand there again. */
+static void test_haste_is_put_back(void **state)
+{
+	pl_cleanup(close_it) struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
+	const char before = rcu_expedited();
+	pl_autoclose int fd = dp_haste_open();
+	struct pl_error err = {0};
+	struct dp_haste haste;
+
+	attach(dp, PL_HOOK_FROM_POD, device());
+	assert_int_equal(rcu_expedited(), before);
+	assert_int_not_equal(pl_datapath_attach(dp, PL_HOOK_FROM_POD, 123456, &err), 0);
+	assert_int_equal(rcu_expedited(), before);
+	detach(dp, PL_HOOK_FROM_POD, device());
+	assert_int_equal(rcu_expedited(), before);
+	if (fd < 0 || before != '0')
+		skip();
+
+	haste = dp_haste_begin(fd);
+	assert_int_equal(rcu_expedited(), '1');
+	/* As if an administrator had set it: not ours to put back. */
+	attach(dp, PL_HOOK_FROM_POD, device());
+	assert_int_equal(rcu_expedited(), '1');
+	dp_haste_end(&haste);
+	assert_int_equal(rcu_expedited(), '0');
+	haste = dp_haste_begin(-1);
+	dp_haste_end(&haste);
+}
+
 static void test_remove_leaves_nothing(void **state)
 {
 	struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
@@ -1039,6 +1076,7 @@ int main(void)
 		ROW(test_networks),
 		ROW(test_mirrors),
 		ROW(test_program_slots),
+		ROW(test_haste_is_put_back),
 		ROW(test_remove_leaves_nothing),
 #undef ROW
 	};
