@@ -20,7 +20,7 @@ struct chunk {
 	struct pl_ip base;  /* last 9 bits zero */
 	unsigned int n_used;
 	uint64_t used[CHUNK_WORDS];
-	uint64_t resting[CHUNK_WORDS]; /* released in this round of the cursor */
+	uint64_t resting[CHUNK_WORDS]; /* of those not used: released in this round */
 };
 
 /*
@@ -198,7 +198,6 @@ static int mark_used(struct pl_ipam *ipam, const struct pl_ip *ip)
 	if (bit_get(c->used, bit))
 		return -EEXIST;
 	bit_set(c->used, bit, true);
-	bit_set(c->resting, bit, false);
 	if (c->n_used++ == 0)
 		ipam->n_idle--;
 	return 0;
@@ -656,7 +655,10 @@ static int blocked_cmp(const void *a, const void *b)
 	return pl_ip_cmp(&((const struct blocked *)a)->first, &((const struct blocked *)b)->first);
 }
 
-/* Everything that reserved() would name in this range, sorted by its first address. */
+/*
+ * Everything that reserved() would name in this range, sorted by its first address; that of the
+ * other family lies before or behind, and one without a family before.
+ */
 static size_t blocked_in(const struct pl_netconf *conf, const struct pl_range *range,
 			 struct blocked all[BLOCKED_MAX])
 {
@@ -725,7 +727,7 @@ static uint64_t available_in_range(struct pl_ipam *ipam, const struct pl_netconf
 		const struct blocked *b = &blocked[i];
 		struct pl_ip before;
 
-		if (b->first.family != at.family || pl_ip_cmp(&b->last, &at) < 0)
+		if (pl_ip_cmp(&b->last, &at) < 0)
 			continue;
 		if (pl_ip_cmp(&b->first, &range->end) > 0)
 			break;

@@ -242,6 +242,33 @@ static void test_round_goes_over_all_ranges_of_a_set(void **state)
 	exhausted(f);
 }
 
+static void test_rounds_of_neighbouring_ranges_are_apart(void **state)
+{
+	struct fixture *f = *state;
+	struct pl_netconf other = {0};
+	struct pl_record_addr addrs[1];
+	size_t n;
+
+	configure(&f->conf, "a", "{\"subnet\":\"10.0.0.0/29\"}");
+	configure(&other, "b", "{\"subnet\":\"10.0.0.8/30\"}");
+	next_is(f, "10.0.0.2");
+	next_is(f, "10.0.0.3");
+	next_is(f, "10.0.0.4");
+	next_is(f, "10.0.0.5");
+	release(f, "10.0.0.5");
+	/* Network b goes round its one address, twice. */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pl_ipam_allocate(f->ipam, &other, NULL, 0, addrs, 1, &n, NULL), 0);
+		release(f, "10.0.0.10");
+	}
+	next_is(f, "10.0.0.6");
+	release(f, "10.0.0.3");
+	next_is(f, "10.0.0.3"); /* a new round: both had rested, it comes first */
+	next_is(f, "10.0.0.5");
+	exhausted(f);
+	pl_netconf_clear(&other);
+}
+
 static void test_two_networks_share_no_address(void **state)
 {
 	struct fixture *f = *state;
@@ -605,6 +632,7 @@ int main(void)
 		WITH_IPAM(test_what_is_handed_out),
 		WITH_IPAM(test_released_ones_come_last),
 		WITH_IPAM(test_round_goes_over_all_ranges_of_a_set),
+		WITH_IPAM(test_rounds_of_neighbouring_ranges_are_apart),
 		WITH_IPAM(test_two_networks_share_no_address),
 		WITH_IPAM(test_take_and_release),
 		WITH_IPAM(test_cursor_after_a_restart),

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -422,6 +423,7 @@ static void test_daemon_went_away(void **state)
 
 int main(void)
 {
+	signal(SIGPIPE, SIG_DFL); /* a shell may have had it ignored */
 	const struct CMUnitTest tests[] = {
 		WITH_PAIR(test_round_trip),
 		WITH_PAIR(test_fd_travels),
