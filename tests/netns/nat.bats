@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Flows that entered a pod through the stack are answered through the stack: what kube-proxy and
+# portmap write keeps working beside the fast path, and flows without NAT stay on it.
+# time limit: 200
+
+load node
+
+VIP4=10.96.0.10 VIP6=fd96::10
+
+setup_file() {
+	load node
+	node_up
+	nft -f - <<-NFT
+		table inet nat {
+			chain prerouting {
+				type nat hook prerouting priority dstnat;
+				ip daddr $VIP4 tcp dport 80 dnat ip to $B4:8080
+				ip daddr $VIP4 udp dport 53 dnat ip to $B4:5353
+				ip6 daddr $VIP6 tcp dport 80 dnat ip6 to [$B6]:8080
+				ip daddr $NODE4 tcp dport 8888 dnat ip to $B4:8080
+				ip6 daddr $NODE6 tcp dport 8888 dnat ip6 to [$B6]:8080
+			}
+			chain postrouting {
+				type nat hook postrouting priority srcnat;
+				ip saddr $B4 ip daddr $B4 masquerade
+				ip6 saddr $B6 ip6 daddr $B6 masquerade
+				oifname "up0" ip saddr $POD4.0/24 masquerade
+			}
+		}
+	NFT
+	mkdir -p "$BATS_FILE_TMPDIR/www"
+	echo hello >"$BATS_FILE_TMPDIR/www/index.html"
+	in_ns b busybox httpd -f -p '[::]:8080' -h "$BATS_FILE_TMPDIR/www" 3>&- &
+	in_ns outside busybox httpd -f -p '[::]:80' -h "$BATS_FILE_TMPDIR/www" 3>&- &
+	eventually in_ns b sh -c "ss -ltn | grep -q :8080"
+	eventually in_ns outside sh -c "ss -ltn | grep -q :80"
+}
+teardown_file() { load node && node_down; }
+
+get() { # FROM URL
+	[ "$(in_ns "$1" curl -sS -m 3 "$2")" = hello ]
+}
+
+@test "pod to service to pod, IPv4 and IPv6" {
+	get a http://$VIP4/
+	get a "http://[$VIP6]/"
+	[ "$(reason b out PASS_STACK_FLOW)" -gt 0 ]
+}
+
+@test "a service of which the pod is its own server: hairpin" {
+	get b http://$VIP4/
+	get b "http://[$VIP6]/"
+}
+
+@test "the same server by its own address, at the same time: the fast path" {
+	get a http://$VIP4/
+	before=$(reason b in FORWARD_LOCAL)
+	get a "http://$B4:8080/"
+	get a "http://[$B6]:8080/"
+	[ "$(reason b in FORWARD_LOCAL)" -gt "$before" ]
+	get a http://$VIP4/
+}
+
+@test "outside to a port of the host that leads to a pod" {
+	get outside http://$NODE4:8888/
+	get outside "http://[$NODE6]:8888/"
+}
+
+@test "outside to the pod itself, by the fast path, while the port mapping is in use" {
+	get outside http://$NODE4:8888/
+	get outside "http://$B4:8080/"
+	get outside "http://[$B6]:8080/"
+	get outside http://$NODE4:8888/
+}
+
+@test "pod to outside, masqueraded" {
+	get a http://$OUT4/
+	in_ns outside timeout 3 tcpdump -n -i eth0 -c 1 "src $NODE4 and icmp" >"$BATS_TEST_TMPDIR/seen" 2>/dev/null 3>&- &
+	dump=$!
+	sleep 0.5
+	in_ns a ping -n -q -c 3 -i 0.1 -W 1 $OUT4
+	wait $dump
+	[ -s "$BATS_TEST_TMPDIR/seen" ]
+}
+
+@test "a probe from the host to a pod" {
+	[ "$(curl -sS -m 3 "http://$B4:8080/")" = hello ]
+	[ "$(curl -sS -m 3 "http://[$B6]:8080/")" = hello ]
+}
+
+@test "a UDP service, each datagram" {
+	in_ns b busybox nc -u -l -p 5353 >"$BATS_TEST_TMPDIR/got" 3>&- &
+	server=$!
+	sleep 0.3
+	echo one | in_ns a busybox nc -u -w 1 $VIP4 53
+	kill $server 2>/dev/null || :
+	grep -q one "$BATS_TEST_TMPDIR/got"
+}
+
+@test "many connections by the service and by the address, mixed, none fails" {
+	for i in $(seq 15); do
+		get a http://$VIP4/
+		get a "http://$B4:8080/"
+		get c "http://[$VIP6]/"
+		get c "http://[$B6]:8080/"
+	done
+}
+
+@test "a daemon restart in the middle of a translated connection breaks nothing" {
+	in_ns b sh -c 'while :; do date; sleep 0.1; done | busybox nc -l -p 8081' >/dev/null 2>&1 3>&- &
+	nft add rule inet nat prerouting ip daddr $VIP4 tcp dport 81 dnat ip to $B4:8081
+	eventually in_ns b sh -c "ss -ltn | grep -q :8081"
+	in_ns a timeout 3 busybox nc $VIP4 81 >"$BATS_TEST_TMPDIR/lines" </dev/null 3>&- &
+	client=$!
+	sleep 0.6
+	daemon_stop KILL
+	daemon_start
+	sleep 1
+	seen=$(wc -l <"$BATS_TEST_TMPDIR/lines")
+	wait $client || :
+	[ "$seen" -ge 8 ]
+	[ "$(wc -l <"$BATS_TEST_TMPDIR/lines")" -gt "$seen" ]
+}
