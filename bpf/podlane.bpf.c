@@ -1,55 +1,215 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The path of a packet, one program per hook. Nothing here ends another program's way: what is
- * not ours is passed on with TC_ACT_UNSPEC.
+ * The path of a packet: one program per hook, each a list of stages. A stage returns a reason, or
+ * PL_GO_ON where the next one decides; nothing is changed until all have decided. Then come the
+ * copies of mirror sessions, then the verdict. What is not ours is passed on (TC_ACT_UNSPEC), and
+ * so is what is in doubt: the stack's way is slower, and right.
+ *
+ *   pod  --- pl_from_pod (tc ingress of the host end), pl_from_netkit (the pod's transmission)
+ *   wire --- pl_from_wire (tc ingress of an uplink)
+ *   host --- pl_to_pod (tc egress of the host end): what the stack delivers
  */
-#include <linux/bpf.h>
-#include <linux/pkt_cls.h>
-#include <bpf/bpf_helpers.h>
+#include "lib/packet.h"
+#include "lib/antispoof.h"
+#include "lib/destination.h"
+#include "lib/flows.h"
+#include "lib/verdict.h"
+#include "lib/mirror.h"
 
-#include "lib/maps.h"
-
-static __always_inline int pass(struct __sk_buff *skb)
+/* Out of the node without the stack: to a native network, or in answer to the wire. */
+static __always_inline int leave(struct pl_packet *p, struct pl_route *route)
 {
-	__u32 ifindex = skb->ifindex;
+	int reason = pl_is_native(p, 0) ? pl_flow_answer(p) : pl_flow_outward(p);
 
-	bpf_map_lookup_elem(&pl_links, &ifindex);
-	return TC_ACT_UNSPEC;
+	if (reason == PL_GO_ON)
+		reason = pl_forwardable(p);
+	if (reason == PL_GO_ON)
+		reason = pl_route(p, pl_l3_size(p), route);
+	return reason == PL_GO_ON ? PL_FORWARD_NATIVE : reason;
+}
+
+static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_route *route)
+{
+	int reason = pl_sender(p);
+
+	if (reason != PL_GO_ON)
+		return reason;
+	reason = pl_antispoof(p, pl_headers(p, pl_is_headless(p->src)));
+	if (reason == PL_GO_ON)
+		reason = pl_frame(p, pl_is_headless(p->src));
+	if (reason == PL_GO_ON)
+		reason = pl_destination(p);
+	if (reason != PL_GO_ON && reason != PL_PASS_NOT_POD)
+		return reason;
+	if (reason == PL_PASS_NOT_POD || p->src->stack_flows || pl_is_segmented(p))
+		pl_transport(p);
+	if (reason == PL_PASS_NOT_POD)
+		return leave(p, route);
+	reason = pl_forwardable(p);
+	if (reason == PL_GO_ON)
+		reason = pl_deliverable(p);
+	if (reason == PL_GO_ON)
+		reason = pl_flow_answer(p);
+	return reason == PL_GO_ON ? PL_FORWARD_LOCAL : reason;
+}
+
+static __always_inline int from_pod(struct pl_packet *p)
+{
+	struct pl_route route = {};
+	int reason = pl_mirror_copy(p->skb, p->at);
+	int rewritten;
+
+	if (reason == PL_GO_ON)
+		reason = decide_from_pod(p, &route);
+	rewritten = pl_mirrors_of(p, reason);
+	return pl_verdict(p, reason, &route, rewritten);
 }
 
 SEC("tc")
 int pl_from_pod(struct __sk_buff *skb)
 {
-	return pass(skb);
-}
+	struct pl_packet p = {.skb = skb, .at = PL_AT_POD};
 
-SEC("tc")
-int pl_to_pod(struct __sk_buff *skb)
-{
-	return pass(skb);
-}
-
-SEC("tc")
-int pl_from_wire(struct __sk_buff *skb)
-{
-	return pass(skb);
+	return from_pod(&p);
 }
 
 SEC("tc")
 int pl_from_netkit(struct __sk_buff *skb)
 {
-	return pass(skb);
+	struct pl_packet p = {.skb = skb, .at = PL_AT_NETKIT};
+
+	/* Without the scrub a pod could set the marks that are ours. */
+	if ((skb->mark & PL_MARK_MASK) == PL_MARK_HANDLED ||
+	    (skb->mark & PL_MARK_MASK) == PL_MARK_MIRROR)
+		skb->mark = 0;
+	return from_pod(&p);
 }
 
+static __always_inline int decide_from_wire(struct pl_packet *p)
+{
+	int reason = pl_mirror_copy(p->skb, p->at);
+	int native;
+
+	if (reason == PL_GO_ON)
+		reason = pl_headers(p, 0);
+	if (reason == PL_GO_ON)
+		reason = pl_frame(p, 0);
+	if (reason == PL_GO_ON)
+		reason = pl_destination(p);
+	if (reason == PL_GO_ON)
+		reason = pl_forwardable(p);
+	if (reason != PL_GO_ON)
+		return reason;
+	native = pl_is_native(p, 1);
+	if (!native || pl_has_flows(p->dst) || pl_is_segmented(p))
+		pl_transport(p);
+	reason = pl_deliverable(p);
+	if (reason == PL_GO_ON)
+		reason = pl_flow_inward(p, native);
+	return reason == PL_GO_ON ? PL_FORWARD_LOCAL : reason;
+}
+
+SEC("tc")
+int pl_from_wire(struct __sk_buff *skb)
+{
+	struct pl_packet p = {.skb = skb, .at = PL_AT_WIRE};
+	int reason = decide_from_wire(&p);
+	int rewritten = pl_mirrors_of(&p, reason);
+
+	return pl_verdict(&p, reason, NULL, rewritten);
+}
+
+static __always_inline int decide_to_pod(struct pl_packet *p)
+{
+	int reason = pl_receiver(p);
+	int copy = pl_mirror_copy(p->skb, p->at);
+
+	if (copy != PL_GO_ON)
+		return copy;
+	if (reason != PL_GO_ON)
+		return reason;
+	if (pl_headers(p, pl_is_headless(p->dst)) == PL_GO_ON && pl_flow_answer_is_fast(p)) {
+		pl_transport(p);
+		pl_flow_from_stack(p);
+	}
+	return PL_PASS_FROM_STACK;
+}
+
+SEC("tc")
+int pl_to_pod(struct __sk_buff *skb)
+{
+	struct pl_packet p = {.skb = skb, .at = PL_AT_STACK};
+	int reason;
+
+	if (skb->mark == PL_MARK_HANDLED) {
+		skb->mark = 0;
+		return TC_ACT_UNSPEC;
+	}
+	reason = decide_to_pod(&p);
+	if (reason == PL_PASS_FROM_STACK)
+		pl_mirrors_of(&p, reason);
+	if (reason == PL_PASS_MIRROR_COPY) {
+		skb->mark = 0;
+		skb->tc_index = 0;
+	}
+	return pl_verdict(&p, reason, NULL, 0);
+}
+
+/* Tail-called: makes the copies that skb->cb asks for, then ends the packet's way. */
 SEC("tc")
 int pl_mirror(struct __sk_buff *skb)
 {
-	return pass(skb);
+	struct pl_packet p = {.skb = skb};
+	struct pl_frame_head head = {};
+	struct pl_route route = {};
+	__u32 state = skb->cb[PL_CB_STATE];
+	__u64 sessions = (__u64)skb->cb[PL_CB_MASK_HI] << 32 | skb->cb[PL_CB_MASK_LO];
+	int rewritten = !!(state & PL_STATE_REWRITTEN);
+	int reason = state >> PL_STATE_REASON_SHIFT;
+	struct pl_offer offer;
+
+	pl_apart(reason);
+	pl_mirror_prepare(&p, state, sessions, &offer, &head);
+	sessions = pl_mirror_some(skb, &offer, sessions);
+	pl_mirror_resume(&p, state, &head);
+	if (sessions)
+		pl_mirror_continue(skb, state, sessions);
+	/* Only where memory ran out in between. */
+	if (reason == PL_FORWARD_LOCAL && (!p.dst || !p.eth))
+		return TC_ACT_SHOT;
+	if (!(state & PL_STATE_IN) && reason == PL_FORWARD_LOCAL && pl_mirror_rest(&p)) {
+		pl_rewrite_local(&p);
+		rewritten = 1;
+		pl_mirror_offer(&p, state | PL_STATE_IN | PL_STATE_REWRITTEN, pl_mirror_rest(&p));
+	}
+	if (reason == PL_FORWARD_NATIVE && pl_route(&p, offer.l3_size, &route) != PL_GO_ON)
+		reason = PL_PASS_NO_ROUTE;
+	return pl_verdict(&p, reason, &route, rewritten);
 }
 
+/*
+ * tc egress of the stage device, which is ours: nothing leaves through it. Copies are cut here,
+ * where cutting touches nothing but the copy, and go on to their target. The sender takes
+ * NET_XMIT_DROP from here as "dealt with".
+ */
 SEC("tc")
 int pl_stage(struct __sk_buff *skb)
 {
+	struct pl_copy copy;
+	__u32 mark = skb->mark;
+	long result = 0;
+
+	if ((mark & PL_MARK_MASK) != PL_MARK_MIRROR || !pl_copy_open(&copy, mark & ~PL_MARK_MASK))
+		return TC_ACT_SHOT;
+	if (copy.session->snaplen && skb->len > copy.session->snaplen) {
+		result = bpf_skb_change_tail(skb, copy.session->snaplen, 0);
+		copy.stats->truncated += !result;
+	}
+	if (!result)
+		result = bpf_clone_redirect(skb, copy.session->target,
+					    copy.session->flags & PL_MIRROR_INGRESS ? BPF_F_INGRESS
+										    : 0);
+	pl_mirror_account(&copy, result, skb->len);
 	return TC_ACT_SHOT;
 }
 

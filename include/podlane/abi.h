@@ -190,8 +190,8 @@ struct pl_mirror_state {
 	struct bpf_spin_lock lock;
 	__u32 pad;
 	__u64 sent; /* of max_packets */
-	__u64 tokens_packets; /* in 1/1000 of a packet; at most one second's worth */
-	__u64 tokens_bytes; /* in bytes; at most one second's worth */
+	__u64 tokens_packets; /* in 1/1000; at most one second's worth */
+	__s64 tokens_bytes; /* in 1/1000; below zero after a packet larger than the rest */
 	__u64 refilled_ns; /* CLOCK_MONOTONIC; 0: the buckets are full */
 };
 

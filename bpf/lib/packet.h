@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The one context that goes through every stage, and how it is filled: whose device, which
+ * headers. Stages return a reason, or PL_GO_ON where the next stage decides. The packet pointers
+ * are good until a helper moves the packet's data; those that do are called last, or are followed
+ * by pl_headers() again.
+ */
+#ifndef PODLANE_BPF_PACKET_H
+#define PODLANE_BPF_PACKET_H
+
+#include <linux/bpf.h>
+#include <linux/if_packet.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "maps.h"
+#include "parse.h"
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+/* Two facts out of one word: the compiler must not test them as one, which the verifier loses. */
+#define pl_apart(x) asm volatile("" : "+r"(x))
+
+enum {
+	PL_GO_ON = -1,
+	PL_FITS_ANYWHERE = 1280, /* L3 bytes: no IPv6 link, and hardly another, has less */
+};
+
+/* Which program the packet is in. */
+enum pl_at {
+	PL_AT_POD,    /* from-pod, tc ingress */
+	PL_AT_NETKIT, /* from-pod, in the pod's transmission */
+	PL_AT_WIRE,   /* from-wire */
+	PL_AT_STACK,  /* to-pod */
+};
+
+struct pl_packet {
+	struct __sk_buff *skb;
+	enum pl_at at;
+	int family;		 /* 4, 6; 0: neither */
+	struct pl_endpoint *src; /* from-pod: the sender; else NULL */
+	struct pl_endpoint *dst; /* the receiving pod of this node; NULL: none, or not yet known */
+	__u32 src_id;		 /* PL_NODE where src is NULL */
+	__u32 dst_id;
+	__u32 options; /* IPv4 options or IPv6 hop-by-hop header */
+	struct ethhdr *eth;
+	struct iphdr *ip4;   /* family 4 */
+	struct ipv6hdr *ip6; /* family 6 */
+	void *end;
+	struct pl_l4 l4; /* after pl_transport(); values, good for as long as the packet */
+};
+
+PL_INLINE int pl_equal6(const void *a, const void *b)
+{
+	const __u32 *x = a, *y = b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]));
+}
+
+PL_INLINE void pl_copy6(void *to, const void *from)
+{
+	const __u32 *x = from;
+	__u32 *y = to;
+
+	y[0] = x[0];
+	y[1] = x[1];
+	y[2] = x[2];
+	y[3] = x[3];
+}
+
+PL_INLINE int pl_equal_mac(const void *a, const void *b)
+{
+	const __u16 *x = a, *y = b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]));
+}
+
+PL_INLINE int pl_is_link_local6(const void *addr)
+{
+	return (*(const __be32 *)addr & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000);
+}
+
+PL_INLINE int pl_is_multicast6(const void *addr)
+{
+	return *(const __u8 *)addr == 0xff;
+}
+
+PL_INLINE int pl_is_unspecified6(const void *addr)
+{
+	const __u32 *x = addr;
+
+	return !(x[0] | x[1] | x[2] | x[3]);
+}
+
+PL_INLINE int pl_is_multicast4(__be32 addr)
+{
+	return (addr & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || addr == 0xffffffff;
+}
+
+PL_INLINE int pl_is_link_local4(__be32 addr)
+{
+	return (addr & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
+}
+
+PL_INLINE struct pl_endpoint *pl_endpoint_of(__u32 id)
+{
+	return id == PL_NODE ? NULL : bpf_map_lookup_elem(&pl_endpoints, &id);
+}
+
+/*
+ * The endpoint whose host end is @ifindex. The endpoint must agree: an ifindex may have come back
+ * to another device, and a netkit program of an old kernel may see an index of the pod's netns.
+ */
+PL_INLINE struct pl_endpoint *pl_endpoint_at(__u32 ifindex, __u32 *id)
+{
+	struct pl_link *link = bpf_map_lookup_elem(&pl_links, &ifindex);
+	struct pl_endpoint *ep;
+
+	if (!link || link->role != PL_ROLE_ENDPOINT)
+		return NULL;
+	*id = link->endpoint;
+	ep = pl_endpoint_of(link->endpoint);
+	return ep && ep->ifindex == ifindex ? ep : NULL;
+}
+
+/* from-pod: who sends? */
+PL_INLINE int pl_sender(struct pl_packet *p)
+{
+	__u32 id = PL_NODE;
+
+	p->src = pl_endpoint_at(p->skb->ifindex, &id);
+	if (unlikely(!p->src))
+		return PL_PASS_NO_ENDPOINT;
+	p->src_id = id;
+	return PL_GO_ON;
+}
+
+/* to-pod: who receives? */
+PL_INLINE int pl_receiver(struct pl_packet *p)
+{
+	__u32 id = PL_NODE;
+
+	p->dst = pl_endpoint_at(p->skb->ifindex, &id);
+	if (unlikely(!p->dst))
+		return PL_PASS_NO_ENDPOINT;
+	p->dst_id = id;
+	return PL_GO_ON;
+}
+
+/*
+ * A driver may leave headers outside the linear area. What is fetched reaches the fields of TCP
+ * that are read behind the longest of plain IP headers.
+ */
+PL_INLINE void pl_linearize(struct __sk_buff *skb)
+{
+	enum { WANT = ETH_HLEN + sizeof(struct ipv6hdr) + 20 };
+	char *data = (char *)(long)skb->data, *end = (char *)(long)skb->data_end;
+
+	if (unlikely(data + WANT > end) && skb->len > (__u32)(end - data))
+		bpf_skb_pull_data(skb, skb->len < WANT ? skb->len : WANT);
+}
+
+/* An L3 netkit's Ethernet header is all zero: the protocol stands in the skb alone. */
+PL_INLINE int pl_is_headless(const struct pl_endpoint *ep)
+{
+	return ep && ep->link_kind == PL_LINK_NETKIT_L3;
+}
+
+/*
+ * Sets eth, ip4, ip6, family, options and end from the packet as it lies. Any reason: no IP header
+ * that can be read; eth is NULL only where not even that is there.
+ */
+PL_INLINE int pl_headers(struct pl_packet *p, int headless)
+{
+	struct __sk_buff *skb = p->skb;
+	struct pl_cursor c;
+	__be16 type;
+
+	pl_linearize(skb);
+	c.pos = (void *)(long)skb->data;
+	c.end = p->end = (void *)(long)skb->data_end;
+	p->family = 0;
+	p->eth = pl_take_eth(&c);
+	if (unlikely(!p->eth))
+		return PL_PASS_MALFORMED;
+	if (unlikely(skb->vlan_present))
+		return PL_PASS_VLAN;
+	/*
+	 * The frame must be what the kernel read: where a device has no Ethernet header (a tunnel),
+	 * IP bytes stand in its place.
+	 */
+	type = (__be16)skb->protocol;
+	if (unlikely(!headless && p->eth->h_proto != type))
+		return PL_PASS_NOT_IP;
+	if (likely(type == bpf_htons(ETH_P_IP))) {
+		p->ip4 = pl_take_ip4(&c);
+		if (unlikely(!p->ip4))
+			return PL_PASS_MALFORMED;
+		p->family = 4;
+		p->options = p->ip4->ihl != sizeof(struct iphdr) / 4;
+		return PL_GO_ON;
+	}
+	if (likely(type == bpf_htons(ETH_P_IPV6))) {
+		p->ip6 = pl_take_ip6(&c);
+		if (unlikely(!p->ip6))
+			return PL_PASS_MALFORMED;
+		p->family = 6;
+		p->options = p->ip6->nexthdr == PL_PROTO_HOPOPTS;
+		return PL_GO_ON;
+	}
+	if (type == bpf_htons(ETH_P_ARP))
+		return PL_PASS_ARP;
+	if (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD))
+		return PL_PASS_VLAN;
+	return PL_PASS_NOT_IP;
+}
+
+/* Frames that no fast path takes, whatever they hold. */
+PL_INLINE int pl_frame(struct pl_packet *p, int headless)
+{
+	__u32 pkt_type = p->skb->pkt_type;
+
+	/* Also why bpf_redirect_peer needs no bpf_skb_change_type: what goes on is PACKET_HOST. */
+	if (likely(headless || pkt_type == PACKET_HOST))
+		return PL_GO_ON;
+	return pkt_type == PACKET_OTHERHOST ? PL_PASS_OTHER_HOST : PL_PASS_MULTICAST;
+}
+
+/* Is it GSO, and too large to fit any link as it is? Then its segments' size counts. */
+PL_INLINE int pl_is_segmented(const struct pl_packet *p)
+{
+	return p->skb->len > ETH_HLEN + PL_FITS_ANYWHERE && p->skb->gso_size;
+}
+
+/* Reads l4, which the fast path does without: at one place in a program, since it is large. */
+PL_INLINE void pl_transport(struct pl_packet *p)
+{
+	if (p->family == 4)
+		pl_l4_of_ip4(p->ip4, p->end, &p->l4);
+	else if (p->family == 6)
+		pl_l4_of_ip6(p->ip6, p->end, &p->l4);
+}
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The end of a packet's way, and the only place that counts it, changes it, redirects it and says
+ * TC_ACT_*. What is passed on leaves as it came: TC_ACT_UNSPEC lets others on the hook see it too.
+ */
+#ifndef PODLANE_BPF_VERDICT_H
+#define PODLANE_BPF_VERDICT_H
+
+#include "count.h"
+#include "destination.h"
+
+/* One hop less. Needs a TTL above 1. */
+PL_INLINE void pl_age(struct pl_packet *p)
+{
+	if (p->family == 4) {
+		struct iphdr *ip = p->ip4;
+		__u32 check = ip->check;
+
+		check += bpf_htons(0x0100);
+		ip->check = (__u16)(check + (check >= 0xffff));
+		ip->ttl--;
+	} else if (p->family == 6) {
+		p->ip6->hop_limit--;
+		/*
+		 * IPv6 has no checksum of its own to absorb the change, so that where the NIC
+		 * summed the whole packet (CHECKSUM_COMPLETE) its sum must follow. Void otherwise.
+		 */
+		bpf_csum_update(p->skb, (__be16)~bpf_htons(1));
+	}
+}
+
+/* The frame as dst's own link would carry it. Each packet passes here once at most. */
+PL_INLINE void pl_rewrite_local(struct pl_packet *p)
+{
+	const __u32 *macs = (const __u32 *)p->dst->pod_mac; /* and host_mac behind it */
+	__u32 *frame = (__u32 *)p->eth;
+
+	frame[0] = macs[0];
+	frame[1] = macs[1];
+	frame[2] = macs[2];
+	if (p->at == PL_AT_NETKIT)
+		p->eth->h_proto = (__be16)p->skb->protocol;
+	pl_age(p);
+}
+
+/*
+ * bpf_redirect_peer works at tc ingress alone. From netkit's transmission the packet goes through
+ * the target's own transmission, where the mark tells to-pod that all is done.
+ */
+PL_INLINE int pl_deliver(struct pl_packet *p)
+{
+	if (p->at == PL_AT_NETKIT) {
+		p->skb->mark = PL_MARK_HANDLED;
+		return bpf_redirect(p->dst->ifindex, 0);
+	}
+	p->skb->mark = 0;
+	return bpf_redirect_peer(p->dst->ifindex, 0);
+}
+
+PL_INLINE int pl_send_native(struct pl_packet *p, struct pl_route *route)
+{
+	pl_age(p);
+	p->skb->mark = 0;
+	return bpf_redirect_neigh(route->ifindex, &route->next, sizeof(route->next), 0);
+}
+
+/* @rewritten: pl_rewrite_local() is behind us. @route: set where the reason is FORWARD_NATIVE. */
+PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_route *route,
+			 int rewritten)
+{
+	pl_count(p, reason);
+	switch (reason) {
+	case PL_FORWARD_LOCAL:
+		if (!rewritten)
+			pl_rewrite_local(p);
+		return pl_deliver(p);
+	case PL_FORWARD_NATIVE:
+		return pl_send_native(p, route);
+	case PL_DROP_SPOOFED_MAC:
+	case PL_DROP_SPOOFED_IP:
+	case PL_DROP_SPOOFED_ARP:
+	case PL_DROP_SPOOFED_ND:
+	case PL_DROP_MIRROR_LOOP:
+		return TC_ACT_SHOT;
+	default:
+		return TC_ACT_UNSPEC;
+	}
+}
+
+#endif
