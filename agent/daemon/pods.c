@@ -378,7 +378,6 @@ static int check_request(struct pl_daemon *d, const struct pl_pod_request *req, 
 static int lease(struct pl_daemon *d, const struct pl_pod_request *req, struct pl_record *rec,
 		 struct pl_error *err)
 {
-	struct pl_netconf with_ranges;
 	const struct pl_netconf *conf = req->conf;
 
 	if (req->n_addrs || strcmp(conf->ipam_type, "podlane")) {
@@ -392,12 +391,6 @@ static int lease(struct pl_daemon *d, const struct pl_pod_request *req, struct p
 		for (size_t i = 0; rec->mode == PL_MODE_POD && i < rec->n_addrs; i++)
 			rec->addrs[i].ip.len = pl_ip_bits(rec->addrs[i].ip.ip.family);
 		return take_addrs(d, rec, err);
-	}
-	if (!conf->n_ranges) { /* those of the daemon's own network */
-		with_ranges = *conf;
-		memcpy(with_ranges.ranges, d->settings.network.ranges, sizeof(with_ranges.ranges));
-		with_ranges.n_ranges = d->settings.network.n_ranges;
-		conf = &with_ranges;
 	}
 	return pl_ipam_allocate(d->ipam, conf, req->ips, req->n_ips, rec->addrs,
 				PL_ARRAY_SIZE(rec->addrs), &rec->n_addrs, err);
