@@ -9,12 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PL_IP_STRLEN 46 /* INET6_ADDRSTRLEN */
+#define PL_IP_STRLEN	 46 /* INET6_ADDRSTRLEN */
 #define PL_PREFIX_STRLEN 50
-#define PL_MAC_STRLEN 18
+#define PL_MAC_STRLEN	 18
 
 struct pl_ip {
-	uint8_t family; /* AF_INET, AF_INET6, 0: none */
+	uint8_t family;	   /* AF_INET, AF_INET6, 0: none */
 	uint8_t bytes[16]; /* wire order; IPv4 in the first four, rest zero */
 };
 

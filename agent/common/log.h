@@ -25,8 +25,8 @@ const char *pl_log_level_name(enum pl_log_level level);
 void pl_log(enum pl_log_level level, const char *fmt, ...) PL_PRINTF(2, 3);
 
 #define pl_error_log(...) pl_log(PL_LOG_ERROR, __VA_ARGS__)
-#define pl_warn(...) pl_log(PL_LOG_WARN, __VA_ARGS__)
-#define pl_info(...) pl_log(PL_LOG_INFO, __VA_ARGS__)
-#define pl_debug(...) pl_log(PL_LOG_DEBUG, __VA_ARGS__)
+#define pl_warn(...)	  pl_log(PL_LOG_WARN, __VA_ARGS__)
+#define pl_info(...)	  pl_log(PL_LOG_INFO, __VA_ARGS__)
+#define pl_debug(...)	  pl_log(PL_LOG_DEBUG, __VA_ARGS__)
 
 #endif

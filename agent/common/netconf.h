@@ -10,12 +10,12 @@
 #include "addr.h"
 #include "util.h"
 
-#define PL_NAME_MAX 255 /* of a network or a container id, bytes without NUL */
-#define PL_RANGES_MAX 32 /* ranges in all of a network's sets */
-#define PL_SETS_MAX 16 /* addresses that one network gives a pod */
+#define PL_NAME_MAX   255 /* of a network or a container id, bytes without NUL */
+#define PL_RANGES_MAX 32  /* ranges in all of a network's sets */
+#define PL_SETS_MAX   16  /* addresses that one network gives a pod */
 
 enum pl_mode {
-	PL_MODE_POD, /* podlane makes the pod's link */
+	PL_MODE_POD,	    /* podlane makes the pod's link */
 	PL_MODE_ACCELERATE, /* chained: the link of an earlier plugin gets the fast path */
 };
 
@@ -44,8 +44,8 @@ struct pl_netconf {
 	enum pl_link_choice link;
 	bool netkit_l2;
 	bool ip_masq;
-	bool antispoof; /* default true */
-	uint32_t mtu; /* 0: that of the uplink */
+	bool antispoof;	    /* default true */
+	uint32_t mtu;	    /* 0: that of the uplink */
 	char ipam_type[64]; /* "podlane": built in; else the delegated plugin's name */
 	/* By set, ascending. None with the built-in IPAM: the daemon's own ranges are meant. */
 	struct pl_range ranges[PL_RANGES_MAX];

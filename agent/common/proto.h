@@ -14,10 +14,10 @@
 #include "util.h"
 
 #define PL_PROTO_VERSION 1
-#define PL_PROTO_MAX (128 * 1024) /* bytes of one message */
-#define PL_RUN_DIR "/run/podlane"
-#define PL_BPFFS_DIR "/sys/fs/bpf/podlane"
-#define PL_SOCKET_NAME "podlane.sock" /* in the run dir */
+#define PL_PROTO_MAX	 (128 * 1024) /* bytes of one message */
+#define PL_RUN_DIR	 "/run/podlane"
+#define PL_BPFFS_DIR	 "/sys/fs/bpf/podlane"
+#define PL_SOCKET_NAME	 "podlane.sock" /* in the run dir */
 
 /* Sends one object; @fd -1: none. 0, -EMSGSIZE or -errno. Blocks as the socket does. */
 int pl_proto_send(int sock, const json_t *msg, int fd);

@@ -14,10 +14,10 @@
 #include "util.h"
 
 #define PL_RECORD_ADDRS_MAX PL_SETS_MAX
-#define PL_RECORD_VERSION 1
+#define PL_RECORD_VERSION   1
 
 struct pl_record_addr {
-	struct pl_prefix ip; /* the pod's address; podlane's own always /32 or /128 */
+	struct pl_prefix ip;  /* the pod's address; podlane's own always /32 or /128 */
 	struct pl_ip gateway; /* family 0: none */
 };
 
@@ -25,13 +25,13 @@ struct pl_record {
 	char container_id[PL_NAME_MAX + 1];
 	char ifname[IFNAMSIZ]; /* in the pod */
 	char network[PL_NAME_MAX + 1];
-	char netns[512]; /* path as the runtime gave it; "" where only an fd came */
+	char netns[512];      /* path as the runtime gave it; "" where only an fd came */
 	uint64_t netns_inode; /* st_ino of that netns when ADD ran */
 	char pod_name[254], pod_namespace[254], pod_uid[129]; /* "" where unknown */
 	enum pl_mode mode;
 	uint8_t link_kind; /* enum pl_link_kind */
 	char host_ifname[IFNAMSIZ];
-	uint32_t ifindex; /* host end */
+	uint32_t ifindex;     /* host end */
 	uint32_t pod_ifindex; /* in the pod's netns */
 	struct pl_mac host_mac;
 	struct pl_mac pod_mac;
@@ -68,8 +68,7 @@ int pl_record_load(const char *run_dir, const char *container_id, const char *if
  * read now (rights, memory) is told and left. @fn's non-zero ends it and is returned; it may save
  * and remove records.
  */
-int pl_record_each(const char *run_dir,
-		   int (*fn)(const struct pl_record *r, void *arg),
+int pl_record_each(const char *run_dir, int (*fn)(const struct pl_record *r, void *arg),
 		   void (*bad)(const char *path, const struct pl_error *err, void *arg), void *arg);
 
 #endif

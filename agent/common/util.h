@@ -15,29 +15,29 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PL_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define PL_ARRAY_SIZE(a)      (sizeof(a) / sizeof((a)[0]))
 #define PL_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 
 #define pl_cleanup(f) __attribute__((cleanup(f)))
-#define pl_autofree pl_cleanup(pl_freep)
-#define pl_autoclose pl_cleanup(pl_closep)
+#define pl_autofree   pl_cleanup(pl_freep)
+#define pl_autoclose  pl_cleanup(pl_closep)
 #define pl_autofclose pl_cleanup(pl_fclosep)
-#define pl_autojson pl_cleanup(pl_json_decrefp) /* for a json_t * */
+#define pl_autojson   pl_cleanup(pl_json_decrefp) /* for a json_t * */
 
-#define TAKE_PTR(p)                                                                            \
-	({                                                                                     \
-		__typeof__(p) *pl_take_ = &(p);                                                \
-		__typeof__(p) pl_value_ = *pl_take_;                                           \
-		*pl_take_ = NULL;                                                              \
-		pl_value_;                                                                     \
+#define TAKE_PTR(p)                                                                                \
+	({                                                                                         \
+		__typeof__(p) *pl_take_ = &(p);                                                    \
+		__typeof__(p) pl_value_ = *pl_take_;                                               \
+		*pl_take_ = NULL;                                                                  \
+		pl_value_;                                                                         \
 	})
 
-#define TAKE_FD(fd)                                                                            \
-	({                                                                                     \
-		int *pl_take_ = &(fd);                                                         \
-		int pl_value_ = *pl_take_;                                                     \
-		*pl_take_ = -1;                                                                \
-		pl_value_;                                                                     \
+#define TAKE_FD(fd)                                                                                \
+	({                                                                                         \
+		int *pl_take_ = &(fd);                                                             \
+		int pl_value_ = *pl_take_;                                                         \
+		*pl_take_ = -1;                                                                    \
+		pl_value_;                                                                         \
 	})
 
 static inline void pl_freep(void *p)

@@ -33,9 +33,8 @@ void pl_ipam_note_last(struct pl_ipam *ipam, const char *network, const struct p
  * gateways and exclusions are never handed out.
  */
 int pl_ipam_allocate(struct pl_ipam *ipam, const struct pl_netconf *conf,
-		     const struct pl_ip *requested, size_t n_requested,
-		     struct pl_record_addr *ret, size_t max, size_t *ret_n,
-		     struct pl_error *err);
+		     const struct pl_ip *requested, size_t n_requested, struct pl_record_addr *ret,
+		     size_t max, size_t *ret_n, struct pl_error *err);
 /* Free addresses in each set's ranges, for STATUS: the smallest set's number, INT64_MAX at most. */
 uint64_t pl_ipam_available(struct pl_ipam *ipam, const struct pl_netconf *conf);
 /* Stretches of the used set looked at so far: what calls cost, without a clock. */
