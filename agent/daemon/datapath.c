@@ -57,18 +57,25 @@ static void loading_clear(struct loading *l)
 /* What libbpf complained of first since the reset: the later ones follow from it. */
 static char libbpf_words[200];
 
-/* The verifier says why at the end of its log, before its statistics. */
+/* The verifier says why at the end of its log, before its statistics. NULL: it says nothing. */
+static const char *verifier_line(char *text)
+{
+	char *end = strstr(text, "\nprocessed "), *line;
+
+	if (!end || !strstr(text, "BEGIN PROG LOAD LOG"))
+		return NULL;
+	*end = '\0';
+	line = strrchr(text, '\n');
+	return line ? line + 1 : NULL;
+}
+
 static void keep_words(char *text)
 {
-	char *end = strstr(text, "\nprocessed "), *line = text;
+	const char *line = verifier_line(text);
 
-	if (strstr(text, "BEGIN PROG LOAD LOG") && end) {
-		*end = '\0';
-		line = strrchr(text, '\n');
-		line = line ? line + 1 : text;
-	} else if (libbpf_words[0]) {
+	if (!line && libbpf_words[0])
 		return;
-	}
+	line = line ?: text;
 	if (!strncmp(line, "libbpf: ", strlen("libbpf: ")))
 		line += strlen("libbpf: ");
 	snprintf(libbpf_words, sizeof(libbpf_words), "%.*s", (int)strcspn(line, "\n"), line);

@@ -443,8 +443,7 @@ static void take_over(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifinde
 	dp_settle_old_sets(dp);
 }
 
-int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
-		       struct pl_error *err)
+static int attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex, struct pl_error *err)
 {
 	const enum pl_attach_kind kind = wanted_kind(dp, hook);
 	int r;
@@ -456,9 +455,6 @@ int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifind
 			err, -ENOTSUP, hook, ifindex, PL_ATTACHED_NETKIT,
 			"this kernel has no netkit (Linux 6.7, CONFIG_NETKIT); use veth");
 	take_over(dp, hook, ifindex);
-
-	pl_cleanup(dp_haste_end) struct dp_haste haste = dp_haste_begin(dp->haste_fd);
-
 	r = kind == PL_ATTACHED_CLSACT ? attach_filter(dp, hook, ifindex, err)
 				       : attach_link(dp, hook, ifindex, kind, err);
 	if (r < 0 || kind == PL_ATTACHED_NETKIT)
@@ -472,17 +468,27 @@ int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifind
 	return 0;
 }
 
+int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+		       struct pl_error *err)
+{
+	struct dp_haste haste = dp_haste_begin(dp->haste_fd);
+	int r = attach(dp, hook, ifindex, err);
+
+	dp_haste_end(&haste);
+	return r;
+}
+
 int pl_datapath_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
 		       struct pl_error *err)
 {
+	struct dp_haste haste;
 	int r, r2;
 
 	take_over(dp, hook, ifindex);
-
-	pl_cleanup(dp_haste_end) struct dp_haste haste = dp_haste_begin(dp->haste_fd);
-
+	haste = dp_haste_begin(dp->haste_fd);
 	r = drop_link(dp->dir, hook, ifindex);
 	r2 = hook == PL_HOOK_FROM_NETKIT ? 0 : drop_filter(dp->dir, hook, ifindex);
+	dp_haste_end(&haste);
 	r = r ?: r2;
 	if (r < 0)
 		return pl_fail(err, r, "detach %s from device %u: %s", hooks[hook].prog_name,
@@ -602,12 +608,13 @@ int dp_detach_set(const char *dir, struct pl_error *err)
 {
 	pl_cleanup(dp_names_clear) struct dp_names names = {0};
 	pl_autoclose int haste_fd = dp_haste_open();
-	pl_cleanup(dp_haste_end) struct dp_haste haste = dp_haste_begin(haste_fd);
+	struct dp_haste haste;
 	int r, first = 0;
 
 	r = list_links(dir, &names);
 	if (r < 0)
 		return pl_fail(err, r, "list the attachments in %s: %s", dir, strerror(-r));
+	haste = dp_haste_begin(haste_fd);
 	for (size_t i = 0; i < names.n; i++) {
 		struct attachment a;
 
@@ -618,6 +625,7 @@ int dp_detach_set(const char *dir, struct pl_error *err)
 		if (r < 0 && !first)
 			first = pl_fail(err, r, "detach %s: %s", names.names[i], strerror(-r));
 	}
+	dp_haste_end(&haste);
 	return first;
 }
 

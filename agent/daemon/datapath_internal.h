@@ -101,7 +101,7 @@ int dp_haste_open(void);
 struct dp_haste {
 	int fd; /* borrowed; -1: nothing to put back */
 };
-/* Until dp_haste_end(), which a cleanup attribute should call. */
+/* Until dp_haste_end(). */
 struct dp_haste dp_haste_begin(int fd);
 void dp_haste_end(struct dp_haste *haste);
 
