@@ -54,6 +54,18 @@ const char *cli_attached(const json_t *obj, const char *key)
 	return strcmp(kind, "none") ? kind : "";
 }
 
+/* In before out, as in stats; the most first. */
+static int by_place(const void *a, const void *b)
+{
+	const json_t *x = *(const json_t *const *)a, *y = *(const json_t *const *)b;
+	int rc = strcmp(cli_str(x, "direction"), cli_str(y, "direction"));
+	uint64_t n = cli_u64(x, "packets"), m = cli_u64(y, "packets");
+
+	if (rc || n != m)
+		return rc ? rc : (n < m) - (n > m);
+	return strcmp(cli_str(x, "reason"), cli_str(y, "reason"));
+}
+
 enum cli_exit cli_print_reasons(struct cli *cli, const json_t *reasons, FILE *out)
 {
 	static const struct cli_column columns[] = {
@@ -62,12 +74,16 @@ enum cli_exit cli_print_reasons(struct cli *cli, const json_t *reasons, FILE *ou
 	pl_cleanup(cli_table_freep) struct cli_table *table =
 		cli_table_new(columns, PL_ARRAY_SIZE(columns));
 	char packets[CLI_NUMBER_MAX], bytes[CLI_NUMBER_MAX];
-	const json_t *row;
-	size_t i;
+	size_t n = json_array_size(reasons);
+	pl_autofree const json_t **rows = calloc(n + 1, sizeof(*rows));
 
-	if (!table)
+	if (!table || !rows)
 		return cli_out_of_memory(cli);
-	json_array_foreach (reasons, i, row) {
+	for (size_t i = 0; i < n; i++)
+		rows[i] = json_array_get(reasons, i);
+	qsort(rows, n, sizeof(*rows), by_place);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *row = rows[i];
 		const char *reason = cli_str(row, "reason");
 		const char *text = cli_reason_text(reason);
 

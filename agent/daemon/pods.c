@@ -345,6 +345,14 @@ static uint8_t choose_link(const struct pl_daemon *d, const struct pl_netconf *c
 	return conf->netkit_l2 ? PL_LINK_NETKIT_L2 : PL_LINK_NETKIT_L3;
 }
 
+static bool is_own_netns(const struct stat *ns)
+{
+	struct stat own;
+
+	return !stat("/proc/self/ns/net", &own) && own.st_dev == ns->st_dev &&
+	       own.st_ino == ns->st_ino;
+}
+
 static int check_request(struct pl_daemon *d, const struct pl_pod_request *req, struct stat *ret_ns,
 			 struct pl_error *err)
 {
@@ -365,6 +373,10 @@ static int check_request(struct pl_daemon *d, const struct pl_pod_request *req, 
 	if (fstat(req->netns_fd, ret_ns) < 0)
 		return pl_fail(err, -errno, "network namespace %s: %s", req->netns,
 			       strerror(errno));
+	if (is_own_netns(ret_ns))
+		return pl_fail(err, -EINVAL,
+			       "network namespace %s is the host's own: a pod has another",
+			       req->netns);
 	if (req->conf->link == PL_CHOOSE_NETKIT && !d->netkit_links)
 		return pl_fail(err, -ENOTSUP,
 			       "this kernel has no netkit devices (Linux 6.7 and later, "
