@@ -230,7 +230,8 @@ static void test_cut_message_is_refused(void **state)
 
 	/* Its first PL_PROTO_MAX bytes would parse. */
 	memset(text, ' ', PL_PROTO_MAX + 1);
-	memcpy(text, "{}", 2);
+	text[0] = '{';
+	text[1] = '}';
 	send_bytes(p->a, text, PL_PROTO_MAX + 1);
 	assert_int_equal(pl_proto_recv(p->b, &got, &fd), -EMSGSIZE);
 	assert_null(got);

@@ -74,6 +74,31 @@ static struct pl_record sample(const char *id)
 	return r;
 }
 
+/* By members: the padding of a struct may hold anything. */
+static void assert_same(const struct pl_record *a, const struct pl_record *b)
+{
+	assert_string_equal(a->container_id, b->container_id);
+	assert_string_equal(a->ifname, b->ifname);
+	assert_string_equal(a->network, b->network);
+	assert_string_equal(a->netns, b->netns);
+	assert_true(a->netns_inode == b->netns_inode);
+	assert_string_equal(a->pod_name, b->pod_name);
+	assert_string_equal(a->pod_namespace, b->pod_namespace);
+	assert_string_equal(a->pod_uid, b->pod_uid);
+	assert_int_equal(a->mode, b->mode);
+	assert_int_equal(a->link_kind, b->link_kind);
+	assert_string_equal(a->host_ifname, b->host_ifname);
+	assert_true(a->ifindex == b->ifindex && a->pod_ifindex == b->pod_ifindex);
+	assert_memory_equal(&a->host_mac, &b->host_mac, sizeof(a->host_mac));
+	assert_memory_equal(&a->pod_mac, &b->pod_mac, sizeof(a->pod_mac));
+	assert_int_equal(a->mtu, b->mtu);
+	assert_int_equal(a->n_addrs, b->n_addrs);
+	assert_memory_equal(a->addrs, b->addrs, sizeof(a->addrs));
+	assert_true(a->antispoof == b->antispoof && a->ip_masq == b->ip_masq);
+	assert_string_equal(a->ipam_type, b->ipam_type);
+	assert_true(a->created_ns == b->created_ns);
+}
+
 static const char *path_of(const char *name)
 {
 	static char path[512];
@@ -89,7 +114,7 @@ static void test_json_round_trip(void **state)
 
 	assert_non_null(j);
 	assert_int_equal(pl_record_from_json(j, &back, NULL), 0);
-	assert_memory_equal(&r, &back, sizeof(r));
+	assert_same(&r, &back);
 
 	r.mode = PL_MODE_ACCELERATE;
 	r.link_kind = PL_LINK_VETH;
@@ -101,10 +126,7 @@ static void test_json_round_trip(void **state)
 	json_decref(j);
 	j = pl_record_to_json(&r);
 	assert_int_equal(pl_record_from_json(j, &back, NULL), 0);
-	memset(back.netns + 1, 0, sizeof(back.netns) - 1);
-	memset(r.netns, 0, sizeof(r.netns));
-	memset(r.pod_name, 0, sizeof(r.pod_name));
-	assert_memory_equal(&r, &back, sizeof(r));
+	assert_same(&r, &back);
 }
 
 static void test_full_record_round_trip(void **state)
@@ -121,7 +143,7 @@ static void test_full_record_round_trip(void **state)
 		r.addrs[i] = addr("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", "fe80::1");
 	j = pl_record_to_json(&r);
 	assert_int_equal(pl_record_from_json(j, &back, NULL), 0);
-	assert_memory_equal(&r, &back, sizeof(r));
+	assert_same(&r, &back);
 }
 
 static void test_unknown_keys_are_let_pass(void **state)
@@ -236,7 +258,7 @@ static void test_save_load_remove(void **state)
 	assert_int_equal(stat(path_of("abc:eth0.json"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(pl_record_load(dir, "abc", "eth0", &back, NULL), 0);
-	assert_memory_equal(&r, &back, sizeof(r));
+	assert_same(&r, &back);
 	r.mtu = 9000;
 	assert_int_equal(pl_record_save(dir, &r), 0);
 	assert_int_equal(pl_record_load(dir, "abc", "eth0", &back, NULL), 0);
@@ -254,7 +276,7 @@ static void test_longest_id_is_saved(void **state)
 	strcpy(r.ifname, "123456789012345");
 	assert_int_equal(pl_record_save(dir, &r), 0);
 	assert_int_equal(pl_record_load(dir, r.container_id, r.ifname, &back, NULL), 0);
-	assert_memory_equal(&r, &back, sizeof(r));
+	assert_same(&r, &back);
 	assert_int_equal(pl_record_remove(dir, r.container_id, r.ifname), 0);
 }
 
