@@ -77,7 +77,7 @@ static void next_is(struct fixture *f, const char *want)
 {
 	char text[PL_IP_STRLEN];
 	struct pl_error err = {0};
-	struct pl_ip got;
+	struct pl_ip got = {0};
 
 	if (try(f, &got, &err) < 0)
 		fail_msg("%s", err.text);
@@ -87,7 +87,7 @@ static void next_is(struct fixture *f, const char *want)
 
 static void exhausted(struct fixture *f)
 {
-	struct pl_ip got;
+	struct pl_ip got = {0};
 
 	assert_int_equal(try(f, &got, NULL), -ENOSPC);
 	assert_true(pl_ipam_available(f->ipam, &f->conf) == 0);
@@ -438,7 +438,7 @@ static void test_no_ranges(void **state)
 {
 	struct fixture *f = *state;
 	struct pl_error err = {0};
-	struct pl_ip got;
+	struct pl_ip got = {0};
 
 	configure(&f->conf, "n", "{}");
 	assert_int_equal(try(f, &got, &err), -EINVAL);
@@ -467,7 +467,7 @@ static void test_available_in_huge_ranges(void **state)
 static uint64_t cost(struct fixture *f)
 {
 	uint64_t before = pl_ipam_steps(f->ipam);
-	struct pl_ip got;
+	struct pl_ip got = {0};
 
 	assert_int_equal(try(f, &got, NULL), 0);
 	return pl_ipam_steps(f->ipam) - before;
@@ -563,7 +563,7 @@ static unsigned int model_fresh(const struct model *m)
 
 static void model_allocate(struct fixture *f, struct model *m, unsigned int total)
 {
-	struct pl_ip got;
+	struct pl_ip got = {0};
 	unsigned int i;
 	int r = try(f, &got, NULL);
 
