@@ -57,24 +57,27 @@ static unsigned int screen_rows(void)
 	return size.ws_row;
 }
 
-/* Erases line by line rather than the whole screen first: nothing flickers. */
+/*
+ * Erases line by line rather than the whole screen first: nothing flickers. Long lines must not
+ * wrap, or the rows would be miscounted; wrapping is off for the length of one write alone.
+ */
 static void show_screen(const char *text)
 {
 	unsigned int left = screen_rows() - 1;
 
-	fputs("\033[H", stdout);
+	fputs("\033[?7l\033[H", stdout);
 	while (*text && left--) {
 		size_t len = strcspn(text, "\n");
 
 		if (!left && text[len] && text[len + 1]) {
-			fputs("...\033[K", stdout);
+			fputs("...\033[K\n", stdout);
 			break;
 		}
 		fwrite(text, 1, len, stdout);
 		fputs("\033[K\n", stdout);
 		text += len + (text[len] == '\n');
 	}
-	fputs("\033[J", stdout);
+	fputs("\033[J\033[?7h", stdout);
 }
 
 static enum cli_exit one_tick(struct cli *cli, bool screen, bool again, cli_tick *tick, void *arg)
