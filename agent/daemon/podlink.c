@@ -12,6 +12,9 @@
 
 #include "podlink.h"
 
+/* Of the route to the gateway where an earlier interface of the pod may have the same one. */
+#define LATER_METRIC 2048
+
 /* Where no range names a gateway: link-local, never routed, the same for every pod. */
 static const struct pl_ip fallback_gateway4 = {AF_INET, {169, 254, 1, 1}};
 static const struct pl_ip fallback_gateway6 = {AF_INET6, {0xfe, 0x80, [15] = 1}};
@@ -197,13 +200,15 @@ static bool gateway_seen(const struct pl_record *rec, size_t i)
 	return false;
 }
 
-static void queue_gateways(struct pl_nl_batch *b, const struct pl_record *rec)
+/* @later: another interface has the default route, and may have the same gateway. */
+static void queue_gateways(struct pl_nl_batch *b, const struct pl_record *rec, bool later)
 {
 	for (size_t i = 0; i < rec->n_addrs; i++) {
 		const struct pl_ip *gw = gateway_of(&rec->addrs[i]);
 		const struct pl_nl_route on_link = {
 			.dst = host_prefix(gw),
 			.oif = rec->pod_ifindex,
+			.priority = later ? LATER_METRIC + rec->pod_ifindex : 0,
 			.scope = RT_SCOPE_LINK,
 		};
 
@@ -221,6 +226,14 @@ static int note_default(const struct pl_nl_route *route, void *arg)
 	return 0;
 }
 
+static bool has_default(struct pl_nl *pod, uint8_t family)
+{
+	bool there = false;
+
+	(void)pl_nl_default_dump(pod, family, note_default, &there);
+	return there;
+}
+
 /*
  * A default route that nobody asked for by name must not displace, or fail on, that of the pod's
  * first interface: such a pod reaches this network's gateway, and what its configuration routes.
@@ -228,12 +241,7 @@ static int note_default(const struct pl_nl_route *route, void *arg)
 static bool gives_way(struct pl_nl *pod, const struct pl_podlink_routes *routes,
 		      const struct pl_nl_route *route)
 {
-	bool there = false;
-
-	if (!routes->implicit)
-		return false;
-	(void)pl_nl_default_dump(pod, route->dst.ip.family, note_default, &there);
-	return there;
+	return routes->implicit && has_default(pod, route->dst.ip.family);
 }
 
 static int set_up_pod_end(int netns_fd, struct pl_record *rec,
@@ -259,7 +267,7 @@ static int set_up_pod_end(int netns_fd, struct pl_record *rec,
 		pl_nl_add_addr(b, rec->pod_ifindex, &rec->addrs[i].ip, RT_SCOPE_UNIVERSE,
 			       IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
 	pl_nl_set_up(b, rec->pod_ifindex, true);
-	queue_gateways(b, rec);
+	queue_gateways(b, rec, has_default(pod, AF_INET) || has_default(pod, AF_INET6));
 	for (size_t i = 0; i < routes->n; i++) {
 		struct pl_nl_route route = routes->v[i];
 

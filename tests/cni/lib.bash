@@ -64,18 +64,20 @@ start_daemon() {
 	[ -x "$build/podlaned" ] || skip "podlaned is not built"
 	"$build/podlaned" --run-dir "$T/run" --bpffs /sys/fs/bpf/podlane "$@" >"$T/podlaned.log" 2>&1 3>&- &
 	daemon_pid=$!
-	await 20 daemon_answers || { cat "$T/podlaned.log" >&2 && return 1; }
+	await 20 daemon_settled
+	daemon_answers || { cat "$T/podlaned.log" >&2 && return 1; }
 }
 
-daemon_answers() {
-	kill -0 "$daemon_pid" && "$build/podlane" --socket "$T/run/podlane.sock" status
-}
+daemon_answers() { "$build/podlane" --socket "$T/run/podlane.sock" status >/dev/null; }
+daemon_settled() { ! kill -0 "$daemon_pid" || daemon_answers; }
 
 new_pod() { # NAME: a container's network namespace
 	ip netns add "$1"
 	namespaces+=("$1")
 	ip -n "$1" link set lo up
 }
+
+endpoints() { "$build/podlane" --socket "$T/run/podlane.sock" -j endpoint list | jq -c '.endpoints // .'; }
 
 # A network of the built-in IPAM; further jq on it: conf VERSION [FILTER]
 conf() {
@@ -85,7 +87,7 @@ conf() {
 
 # cni VERB CONTAINER [IFNAME]: configuration on stdin; environment of a runtime.
 cni() {
-	env CNI_COMMAND="$1" CNI_CONTAINERID="${2:-}" CNI_IFNAME="${3:-eth0}" \
+	env CNI_COMMAND="$1" CNI_CONTAINERID="${2:-}" CNI_IFNAME="${3-eth0}" \
 		CNI_NETNS="${CNI_NETNS-/run/netns/${2:-}}" "$T/bin/podlane"
 }
 

@@ -1,0 +1,537 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The CNI specification, version 1.1.0, with the real daemon: each test names the section and the
+# verb whose MUSTs it holds the plugin to. Where older versions differ, all of them are tried.
+#   host (the sandbox): podlaned, the host ends | c1, c2 ...: containers, each with eth0
+# time limit: 300
+# shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; $versions and $conf are of lib.bash
+
+load lib
+
+setup() {
+	cni_setup
+	start_daemon
+}
+teardown() { cni_teardown; }
+
+add() { # CONTAINER [VERSION] [FILTER]: with the result in $T/CONTAINER.json
+	[ -e "/run/netns/$1" ] || new_pod "$1"
+	conf=$(conf "${2:-1.1.0}" "${3:-.}")
+	call ADD "$1"
+	succeeds
+	echo "$output" >"$T/$1.json"
+}
+
+with_prev() { # CONTAINER: $conf with the result of its ADD
+	jq -c --slurpfile r "$T/$1.json" '.prevResult = $r[0]' <<<"$conf"
+}
+
+check() { # CONTAINER
+	status=0
+	output=$(with_prev "$1" | cni CHECK "$1" 2>"$T/stderr") || status=$?
+}
+
+pod() { nsenter --net="/run/netns/$1" "${@:2}"; }
+
+nothing_left() {
+	refute pod_links
+	[ -z "$(ls "$T/run/endpoints")" ]
+	[ -z "$(ip route show table all | grep -E '10\.77\.|fd77:')" ]
+}
+
+pod_links() { ip -o link show | grep -E ': pl[0-9a-f]{12}@'; }
+
+host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
+
+@test "Section 1, Plugin configuration objects: args and unknown capabilities are ignored, other unknown keys refused" {
+	add c1 1.1.0 '.args = {labels: {a: "b"}, cni: {unknown: 1}} | .capabilities = {portMappings: true} |
+		.runtimeConfig = {portMappings: [{hostPort: 80, containerPort: 80}]}'
+	new_pod c2
+	conf=$(conf 1.1.0 '.colour = "red"')
+	call ADD c2
+	fails_with 2 colour red
+}
+
+@test "Section 2, Errors: status 0 on success, not 0 with an error object on failure" {
+	add c1
+	conf=$(conf 1.1.0 '.mtu = 1')
+	new_pod c2
+	call ADD c2
+	fails_with 7 mtu
+	is '.cniVersion == "1.1.0" and (.code | type) == "number" and (.msg | type) == "string"'
+	ip netns exec c2 ip link show eth0 && return 1
+	status=0
+	output=$(CNI_COMMAND=ADD CNI_CONTAINERID=c2 CNI_IFNAME=eth0 CNI_NETNS=/run/netns/c2 "$T/bin/podlane" <&- 2>"$T/stderr") || status=$?
+	fails_with 5
+}
+
+@test "Section 2, Parameters: required variables are checked and named (code 4)" {
+	conf=$(conf 1.1.0 '."cni.dev/valid-attachments" = []')
+	new_pod c1
+	call ADD '' ''
+	fails_with 4 CNI_CONTAINERID CNI_IFNAME
+	CNI_NETNS='' call ADD c1
+	fails_with 4 CNI_NETNS
+	CNI_NETNS='' call CHECK c1
+	fails_with 4 CNI_NETNS
+	call DEL ''
+	fails_with 4 CNI_CONTAINERID
+	CNI_PATH='' call GC
+	fails_with 4 CNI_PATH
+	call NEVER c1
+	fails_with 4 CNI_COMMAND
+	call ADD -x
+	fails_with 4 CNI_CONTAINERID
+	for name in . .. a/b a:b 'a b' sixteen-letters-; do
+		call ADD c1 "$name"
+		fails_with 4 CNI_IFNAME
+	done
+	nothing_left
+}
+
+@test "Section 2, ADD: makes the interface of that name in that namespace, and packets flow when it returns" {
+	for v in $versions; do
+		add "c${v//./}" "$v"
+		pod "c${v//./}" ip -j addr show eth0 | jq -e --slurpfile r "$T/c${v//./}.json" \
+			'[.[0].addr_info[] | select(.scope == "global") | "\(.local)/\(.prefixlen)"] == [$r[0].ips[].address]'
+	done
+	pod c030 ping -q -c 1 -W 2 "$(jq -r '.ips[0].address | split("/")[0]' "$T/c110.json")"
+	pod c030 ping -q -c 1 -W 2 "$(jq -r '.ips[1].address | split("/")[0]' "$T/c110.json")"
+	pod c030 ping -q -c 1 -W 2 "$(jq -r '.ips[0].gateway' "$T/c030.json")"
+}
+
+@test "Section 2, ADD: an interface of that name that exists MUST be an error, and stays as it is" {
+	new_pod c1
+	ip -n c1 link add eth0 type veth peer name other
+	conf=$(conf 1.1.0)
+	call ADD c1
+	fails_with 103 eth0
+	pod c1 ip link show other
+	nothing_left
+}
+
+@test "Section 2, ADD: twice for one container and interface is refused, another interface name is not" {
+	add c1
+	conf=$(conf 1.1.0)
+	call ADD c1
+	fails_with 103
+	pod c1 ip link show eth0
+	call ADD c1 eth1
+	succeeds
+	pod c1 ip link show eth1
+}
+
+@test "Section 2, ADD: a prevResult is handled: what was there is printed with ours added" {
+	new_pod c1
+	conf=$(conf 1.1.0 '.prevResult = {cniVersion: "1.1.0", interfaces: [{name: "x0"}], ips: [{address: "1.1.1.1/32", interface: 0}]}')
+	call ADD c1
+	succeeds
+	is '.interfaces | length == 3'
+	is '.ips | length == 3'
+	is '[.ips[].interface] == [0, 2, 2]'
+}
+
+@test "Section 2, DEL: removes everything that ADD made" {
+	add c1
+	conf=$(with_prev c1)
+	call DEL c1
+	succeeds
+	is_silent
+	refute pod c1 ip link show eth0
+	nothing_left
+}
+
+@test "Section 2, DEL: MUST accept several calls, and succeed where things are missing" {
+	add c1
+	add c2
+	add c3
+	conf=$(conf 1.1.0) # no prevResult
+	for i in 1 2 3; do call DEL c1; succeeds; done
+	ip netns del c2
+	call DEL c2
+	succeeds
+	CNI_NETNS='' call DEL c3
+	succeeds
+	pod c3 ip link show eth0 && return 1
+	call DEL never
+	succeeds
+	nothing_left
+}
+
+@test "Section 2, DEL: with the daemon killed, success and nothing left; its next start settles the rest" {
+	add c1
+	add c2 1.1.0 '.ipMasq = true'
+	stop_daemon -KILL
+	conf=$(conf 1.1.0)
+	call DEL c1
+	succeeds
+	ip netns del c2
+	call DEL c2
+	succeeds
+	call DEL c2
+	succeeds
+	nothing_left
+	start_daemon
+	[ "$(endpoints)" = "[]" ]
+	refute grep -rq 10.77 <(nft list ruleset 2>/dev/null)
+	add c1
+}
+
+@test "Section 2, DEL: with the daemon hung, success within the limit; it agrees when it wakes up" {
+	add c1
+	kill -STOP "$daemon_pid"
+	conf=$(conf 1.1.0)
+	PODLANE_CNI_TIMEOUT_MS=500 call DEL c1
+	succeeds
+	nothing_left
+	kill -CONT "$daemon_pid"
+	await 5 daemon_answers
+	[ "$(endpoints)" = "[]" ]
+	add c1
+}
+
+@test "Section 2, ADD: one that a hung daemon did not answer leaves nothing, now and when it wakes up" {
+	new_pod c1
+	kill -STOP "$daemon_pid"
+	conf=$(conf 1.1.0)
+	PODLANE_CNI_TIMEOUT_MS=500 call ADD c1
+	fails_with 11
+	kill -CONT "$daemon_pid"
+	await 5 daemon_answers
+	[ "$(endpoints)" = "[]" ]
+	nothing_left
+	add c1
+}
+
+@test "Section 2, ADD: with no daemon 'try again later' within a second, nothing left" {
+	stop_daemon
+	new_pod c1
+	conf=$(conf 1.1.0)
+	begin=${EPOCHREALTIME/[.,]/}
+	call ADD c1
+	fails_with 11
+	[ $((${EPOCHREALTIME/[.,]/} - begin)) -lt 1000000 ]
+	nothing_left
+}
+
+@test "Section 2, CHECK: succeeds right after ADD and is silent, in every version that has it" {
+	for v in 0.4.0 1.0.0 1.1.0; do
+		add "c${v//./}" "$v"
+		check "c${v//./}"
+		succeeds
+		is_silent
+	done
+	add c031 0.3.1
+	check c031
+	fails_with 1
+}
+
+@test "Section 2, CHECK: MUST consult prevResult" {
+	add c1
+	conf=$(conf 1.1.0)
+	call CHECK c1
+	fails_with 7 prevResult
+	conf=$(with_prev c1 | jq '.prevResult.ips[0].address = "10.77.0.99/32"')
+	call CHECK c1
+	fails_with 104 10.77.0.99
+	conf=$(with_prev c1 | jq '.prevResult.interfaces[1].name = "eth7"')
+	call CHECK c1
+	fails_with 104 eth0
+}
+
+@test "Section 2, CHECK: names what is missing or wrong" {
+	add c1
+	pod c1 ip route del default
+	check c1
+	fails_with 104 route
+	pod c1 ip route replace default via 10.77.0.1 dev eth0 onlink proto static
+	check c1
+	succeeds
+	pod c1 ip neigh del 10.77.0.1 dev eth0
+	check c1
+	fails_with 104 neighbour
+	pod c1 ip neigh replace 10.77.0.1 dev eth0 lladdr "$(jq -r '.interfaces[0].mac' "$T/c1.json")" nud permanent
+	check c1
+	succeeds
+	ip route del 10.77.0.2
+	check c1
+	fails_with 104 10.77.0.2
+	ip route add 10.77.0.2 dev "$(host_end c1)" scope link proto static
+	check c1
+	succeeds
+	pod c1 ip addr del fd77::2/128 dev eth0
+	check c1
+	fails_with 104 fd77::2
+	pod c1 ip link set eth0 down
+	check c1
+	fails_with 104 eth0
+}
+
+@test "Section 2, CHECK: a BPF program that was taken away is named" {
+	add c1
+	check c1
+	succeeds
+	find /sys/fs/bpf/podlane -path '*links*' -type f -delete
+	tc filter del dev "$(host_end c1)" ingress 2>/dev/null || :
+	check c1
+	fails_with 104 program
+}
+
+@test "Section 2, CHECK: a lost link, an unknown container and a dead daemon are errors" {
+	add c1
+	ip link del "$(host_end c1)"
+	check c1
+	[ "$status" != 0 ]
+	add c2
+	conf=$(conf 1.1.0)
+	call DEL c2
+	check c2
+	fails_with 3 c2
+	add c3
+	stop_daemon
+	check c3
+	fails_with 11
+}
+
+@test "Section 2, CHECK: MUST allow what a later plugin of the chain adds" {
+	add c1
+	pod c1 ip route add 192.0.2.0/24 via 10.77.0.1 dev eth0 onlink
+	pod c1 ip addr add 192.0.2.7/32 dev eth0
+	check c1
+	succeeds
+}
+
+@test "Section 2, STATUS: 0 and silent when ready, 50 with the reason when not; nothing depends on it" {
+	conf=$(conf 1.1.0)
+	call STATUS
+	succeeds
+	is_silent
+	add c1 1.1.0 '.ipam.ranges = [[{subnet: "10.77.0.0/24", rangeStart: "10.77.0.5", rangeEnd: "10.77.0.5"}]]'
+	call STATUS
+	fails_with 50 'no address left'
+	new_pod c2
+	call ADD c2
+	fails_with 101
+	stop_daemon
+	conf=$(conf 1.1.0)
+	call STATUS
+	fails_with 50 podlaned
+	conf=$(conf 1.0.0)
+	call STATUS
+	fails_with 1
+}
+
+@test "Section 2, VERSION: the versions, with the asked one echoed" {
+	stop_daemon # it is not needed
+	for v in $versions; do
+		output=$(CNI_COMMAND=VERSION "$T/bin/podlane" <<<"{\"cniVersion\":\"$v\"}")
+		is ".cniVersion == \"$v\" and (.supportedVersions | index(\"$v\"))"
+	done
+}
+
+@test "Section 2, GC: removes every attachment of the network that is not valid, and nothing else" {
+	add c1
+	add c2
+	add c3 1.1.0 '.name = "net2"'
+	ip netns del c2
+	conf=$(conf 1.1.0 '."cni.dev/valid-attachments" = [{containerID: "c1", ifname: "eth0"}] | ."cni.dev/attachments" = ."cni.dev/valid-attachments"')
+	call GC
+	succeeds
+	is_silent
+	[ "$(ls "$T/run/endpoints")" = "$(printf 'c1:eth0.json\nc3:eth0.json')" ]
+	pod c1 ip link show eth0
+	pod c3 ip link show eth0
+	conf=$(conf 1.1.0 '."cni.dev/valid-attachments" = null')
+	call GC
+	succeeds
+	[ "$(ls "$T/run/endpoints")" = "c3:eth0.json" ]
+	refute pod c1 ip link show eth0
+}
+
+@test "Section 3, Lifecycle: MUST handle different containers at once" {
+	conf=$(conf 1.1.0)
+	pids=()
+	for i in {1..12}; do new_pod "c$i"; done
+	for i in {1..12}; do
+		cni ADD "c$i" <<<"$conf" >"$T/c$i.json" 3>&- &
+		pids+=($!)
+	done
+	for p in "${pids[@]}"; do wait "$p"; done
+	[ "$(cat "$T"/c*.json | jq -r '.ips[].address' | sort -u | wc -l)" = 24 ]
+	pids=()
+	for i in {1..12}; do
+		cni DEL "c$i" <<<"$conf" 3>&- &
+		pids+=($!)
+	done
+	for p in "${pids[@]}"; do wait "$p"; done
+	nothing_left
+}
+
+host_local() { # the jq filter of a network with Debian's host-local
+	local dir
+	for dir in /usr/lib/cni /opt/cni/bin; do
+		[ ! -x "$dir/host-local" ] || ln -sf "$dir/host-local" "$T/bin/host-local"
+	done
+	[ -e "$T/bin/host-local" ] || skip "host-local is not installed"
+	filter=".ipam = {type: \"host-local\", dataDir: \"$T/leases\", ranges: [[{subnet: \"10.77.1.0/24\"}], [{subnet: \"fd77:1::/64\"}]],
+		routes: [{dst: \"0.0.0.0/0\"}, {dst: \"::/0\"}]}"
+}
+
+leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
+
+@test "Section 4, Delegation: host-local's address is used, checked and given back" {
+	host_local
+	add c1 1.0.0 "$filter"
+	add c2 1.0.0 "$filter"
+	is '.ips[0].address | startswith("10.77.1.3/")'
+	[ "$(leases)" = 4 ]
+	pod c1 ping -q -c 1 -W 2 10.77.1.3
+	pod c1 ping -q -c 1 -W 2 fd77:1::3
+	check c1
+	succeeds
+	call DEL c1
+	succeeds
+	call DEL c1
+	succeeds
+	call DEL c2
+	succeeds
+	[ "$(leases)" = 0 ]
+	nothing_left
+}
+
+@test "Section 4, Delegation: when ADD fails after the delegate's, the delegate gets DEL" {
+	host_local
+	new_pod c1
+	ip -n c1 link add eth0 type veth peer name other
+	conf=$(conf 1.0.0 "$filter")
+	call ADD c1
+	fails_with 103
+	[ "$(leases)" = 0 ]
+	nothing_left
+}
+
+@test "Section 4, Delegation: same environment, configuration and stderr; searched in CNI_PATH" {
+	stub_ipam stub
+	echo '{"cniVersion":"1.1.0","ips":[{"address":"10.77.2.5/24","gateway":"10.77.2.1"}]}' >"$T/ipam.ADD"
+	add c1 1.1.0 '.ipam = {type: "stub"}'
+	jq -e --argjson c "$conf" '.id == "c1" and .if == "eth0" and .ns == "/run/netns/c1" and .conf == $c' "$T/ipam.log"
+	grep -q 'stub ADD' "$T/stderr"
+	check c1
+	succeeds
+	conf=$(jq '."cni.dev/valid-attachments" = []' <<<"$conf")
+	call GC
+	succeeds
+	call STATUS
+	succeeds
+	call DEL c1
+	succeeds
+	[ "$(ipam_calls)" = "ADD CHECK GC STATUS DEL" ]
+	# A delegate that fails makes the operation fail.
+	echo '{"code":111,"msg":"no"}' >"$T/ipam.STATUS"
+	: >"$T/ipam.STATUS.fails"
+	call STATUS
+	fails_with 111
+}
+
+@test "Section 5, Result types: every key as the asked version has it" {
+	for v in $versions; do
+		add "c${v//./}" "$v" '.dns = {nameservers: ["10.77.0.53"], domain: "pods", search: ["a", "b"], options: ["ndots:2"]}'
+		is ".cniVersion == \"$v\""
+		is '.interfaces | length == 2'
+		is ".interfaces[0] | (.name | startswith(\"pl\")) and (.sandbox // \"\") == \"\""
+		is ".interfaces[1] | .name == \"eth0\" and .sandbox == \"/run/netns/c${v//./}\""
+		is '[.interfaces[].mac | test("^([0-9a-f]{2}:){5}[0-9a-f]{2}$")] == [true, true]'
+		is '[.ips[].interface] == [1, 1]'
+		is '.ips[0].gateway == "10.77.0.1" and .ips[1].gateway == "fd77::1"'
+		is '[.routes[].dst] | index("0.0.0.0/0") != null and index("::/0") != null'
+		is '.dns == {nameservers: ["10.77.0.53"], domain: "pods", search: ["a", "b"], options: ["ndots:2"]}'
+		case $v in
+		0.*) is '[.ips[].version] == ["4", "6"]' ;;
+		*) is '[.ips[] | has("version")] == [false, false]' ;;
+		esac
+		case $v in
+		1.1.0) is '.interfaces[1].mtu >= 1280' ;;
+		*) is '.interfaces[1] | has("mtu") | not' ;;
+		esac
+		[ "$(pod "c${v//./}" cat /sys/class/net/eth0/address 2>/dev/null || ip -n "c${v//./}" -j link show eth0 | jq -r '.[0].address')" = \
+			"$(jq -r '.interfaces[1].mac' <<<"$output")" ]
+	done
+}
+
+@test "Section 5, Error: the well-known codes" {
+	new_pod c1
+	conf=$(conf 9.9.9)
+	call ADD c1
+	fails_with 1 9.9.9
+	conf=$(conf 1.1.0 '.mtuu = 1234')
+	call ADD c1
+	fails_with 2 mtuu 1234
+	conf='{"cniVersion": '
+	call ADD c1
+	fails_with 6
+	conf=$(conf 1.1.0 '.ipam.ranges[0][0].subnet = "10.77.0.0/33"')
+	call ADD c1
+	fails_with 7 subnet
+	nothing_left
+}
+
+@test "requested addresses: given, or refused by name" {
+	CNI_ARGS='IP=10.77.0.40;IgnoreUnknown=1' add c1
+	is '.ips[0].address == "10.77.0.40/32"'
+	add c2 1.1.0 '.capabilities.ips = true | .runtimeConfig.ips = ["10.77.0.41/24", "fd77::41"] | .runtimeConfig.mac = "02:00:00:00:00:41"'
+	is '[.ips[].address] == ["10.77.0.41/32", "fd77::41/128"]'
+	is '.interfaces[1].mac == "02:00:00:00:00:41"'
+	add c3 1.1.0 '.args.cni.ips = ["10.77.0.42"]'
+	is '.ips[0].address == "10.77.0.42/32"'
+	new_pod c4
+	conf=$(conf 1.1.0)
+	CNI_ARGS='IP=10.77.0.40' call ADD c4
+	fails_with 102 10.77.0.40
+	CNI_ARGS='IP=10.99.0.40' call ADD c4
+	fails_with 7 10.99.0.40
+	CNI_ARGS='IP=10.77.0.1' call ADD c4
+	[ "$status" != 0 ]
+	refute pod c4 ip link show eth0
+}
+
+@test "an exhausted range, a namespace that is gone and a file that is none leave nothing half-made" {
+	add c1 1.1.0 '.ipam.ranges = [[{subnet: "10.77.0.0/24", rangeStart: "10.77.0.5", rangeEnd: "10.77.0.5"}], [{subnet: "fd77::/112"}]]'
+	new_pod c2
+	call ADD c2
+	fails_with 101 10.77.0
+	call DEL c1
+	conf=$(conf 1.1.0)
+	CNI_NETNS=/run/netns/gone call ADD c2
+	fails_with 4 /run/netns/gone
+	CNI_NETNS=$T/podlaned.log call ADD c2
+	fails_with 4
+	CNI_NETNS=/proc/self/ns/net call ADD c2
+	fails_with 4
+	nothing_left
+}
+
+@test "mode accelerate: links and addresses of the earlier plugin stay, before and after DEL" {
+	new_pod c1
+	ip link add vethA type veth peer name eth0 netns c1
+	ip link set vethA up
+	ip -n c1 link set eth0 up
+	ip -n c1 addr add 10.77.5.2/32 dev eth0
+	ip addr add 10.77.5.1/32 dev vethA
+	ip route add 10.77.5.2/32 dev vethA
+	before=$(ip -j addr show vethA; ip -n c1 -j addr show eth0)
+	prev='{cniVersion: "1.0.0", interfaces: [{name: "vethA"}, {name: "eth0", sandbox: "/run/netns/c1"}],
+		ips: [{address: "10.77.5.2/32", gateway: "10.77.5.1", interface: 1}], dns: {}}'
+	conf=$(conf 1.0.0 "del(.ipam) | .mode = \"accelerate\" | .prevResult = $prev")
+	call ADD c1
+	succeeds
+	[ "$(jq -S . <<<"$output")" = "$(jq -nS "$prev")" ]
+	[ "$(endpoints | jq -r '.[0].hostIfname')" = vethA ]
+	call CHECK c1
+	succeeds
+	call DEL c1
+	succeeds
+	call DEL c1
+	succeeds
+	[ "$before" = "$(ip -j addr show vethA; ip -n c1 -j addr show eth0)" ]
+	ip link del vethA
+}
