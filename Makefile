@@ -64,7 +64,7 @@ $(B)/podlane.bpf.o: bpf/podlane.bpf.c $(wildcard bpf/lib/*.h) $(wildcard include
 $(B)/podlane.skel.h: $(B)/podlane.bpf.o
 	$(call run,GEN)$(BPFTOOL) gen skeleton $< name podlane_bpf >$@.tmp && mv $@.tmp $@
 
-$(call objs,daemon) $(patsubst %.c,$(B)/%.o,$(wildcard tests/prog/*.c)): | $(B)/podlane.skel.h
+$(call objs,daemon) $(patsubst %.c,$(B)/%.o,$(wildcard tests/prog/*.c tests/tools/*.c)): | $(B)/podlane.skel.h
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call run,CC)$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Iagent/daemon -Iagent/cni -Iagent/cli) -c $< -o $@
