@@ -6,6 +6,9 @@
 #include <jansson.h>
 
 #include "settings.h"
+
+#include "filter.h"
+#include "mirror_spec.h"
 #include "proto.h"
 
 struct setting {
@@ -183,11 +186,36 @@ static int parse_network(struct pl_settings *s, const char *key, const json_t *v
 	return 0;
 }
 
+/* All that can be known of a session without looking at the node. */
+static int check_mirror(const json_t *all, size_t index, const json_t *item, struct pl_error *err)
+{
+	pl_cleanup(pl_mirror_spec_clear) struct pl_mirror_spec spec = {0};
+	pl_cleanup(pl_filter_freep) struct pl_filter *filter = NULL;
+	int r = pl_mirror_spec_parse(item, &spec, err);
+
+	for (size_t i = 0; !r && i < index; i++) {
+		const char *name =
+			json_string_value(json_object_get(json_array_get(all, i), "name"));
+
+		if (name && !strcmp(name, spec.name))
+			r = pl_fail(err, -EINVAL, "name: \"%s\" is that of an earlier session", name);
+	}
+	if (!r && spec.filter)
+		r = pl_filter_compile(spec.filter, &filter, err);
+	return r;
+}
+
 static int parse_mirrors(struct pl_settings *s, const char *key, const json_t *v,
 			 struct pl_error *err)
 {
+	const json_t *item;
+	size_t i;
+
 	if (!json_is_array(v))
 		return pl_fail(err, -EINVAL, "%s: expected an array of mirror sessions", key);
+	json_array_foreach (v, i, item)
+		if (check_mirror(v, i, item, err) < 0)
+			return pl_fail_prefix(err, "%s[%zu]", key, i);
 	json_decref(s->mirrors);
 	s->mirrors = json_deep_copy(v);
 	return s->mirrors ? 0 : pl_fail(err, -ENOMEM, "%s: out of memory", key);
