@@ -19,8 +19,9 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 	if (cli->json)
 		return cli_print_json(cli, reply);
 	mirror = json_object_get(reply, "mirror");
-	printf("%s: %s, to %s\n", cli_str(mirror, "name"), cli_str(mirror, "state"),
-	       cli_mirror_target(mirror, target, sizeof(target)));
+	printf("%s: %s, to %s%s%s\n", cli_str(mirror, "name"), cli_str(mirror, "state"),
+	       cli_mirror_target(mirror, target, sizeof(target)),
+	       cli_str(mirror, "why")[0] ? "; " : "", cli_str(mirror, "why"));
 	return CLI_OK;
 }
 

@@ -22,25 +22,48 @@ static void print_limits(const json_t *m, FILE *out)
 	if (cli_u64(m, "snaplen"))
 		cli_field(out, "cut to", "%" PRIu64 " bytes", cli_u64(m, "snaplen"));
 	if (cli_u64(expire, "seconds"))
-		cli_field(out, "ends after", "%" PRIu64 " s", cli_u64(expire, "seconds"));
+		cli_field(out, "ends after", "%" PRIu64 " s (%" PRIu64 " s left)",
+			  cli_u64(expire, "seconds"), cli_u64(m, "secondsLeft"));
 	if (cli_u64(expire, "packets"))
 		cli_field(out, "ends after", "%" PRIu64 " copies", cli_u64(expire, "packets"));
 }
 
-static void print_session(const struct cli *cli, const json_t *m, FILE *out)
+static void print_target(const json_t *m, FILE *out)
+{
+	const char *device = cli_str(m, "targetDevice");
+	char text[512];
+
+	cli_mirror_target(m, text, sizeof(text));
+	if (device[0] && strcmp(device, cli_str(json_object_get(m, "target"), "device")))
+		cli_field(out, "target", "%s (by device %s)", text, device);
+	else
+		cli_field(out, "target", "%s", text);
+}
+
+static void print_selection(const json_t *m, FILE *out)
 {
 	const char *filter = cli_str(m, "filter");
 	char text[2048];
 
-	cli_field(out, "name", "%s", cli_str(m, "name"));
+	cli_mirror_endpoints(m, text, sizeof(text));
+	if (json_object_get(m, "selected"))
+		cli_field(out, "endpoints", "%s (%" PRIu64 " now)", text, cli_u64(m, "selected"));
+	else
+		cli_field(out, "endpoints", "%s", text);
+	cli_field(out, "direction", "%s", cli_str(m, "direction"));
+	cli_field(out, "filter", "%s", filter[0] ? filter : "none: every packet");
+	cli_field(out, "drops", "%s", cli_bool(m, "includeDrops") ? "included" : "not included");
+}
+
+static void print_session(const struct cli *cli, const json_t *m, FILE *out)
+{
+	cli_field(out, "name", "%s%s", cli_str(m, "name"),
+		  cli_bool(m, "declared") ? ", of the daemon's configuration" : "");
 	fprintf(out, "%-12s ", "state");
 	cli_styled(out, cli->colour, cli_mirror_style(m), cli_str(m, "state"));
 	fprintf(out, "%s%s\n", cli_str(m, "why")[0] ? ": " : "", cli_str(m, "why"));
-	cli_field(out, "endpoints", "%s", cli_mirror_endpoints(m, text, sizeof(text)));
-	cli_field(out, "direction", "%s", cli_str(m, "direction"));
-	cli_field(out, "filter", "%s", filter[0] ? filter : "none: every packet");
-	cli_field(out, "target", "%s", cli_mirror_target(m, text, sizeof(text)));
-	cli_field(out, "drops", "%s", cli_bool(m, "includeDrops") ? "included" : "not included");
+	print_selection(m, out);
+	print_target(m, out);
 	print_limits(m, out);
 }
 

@@ -63,9 +63,10 @@ enum cli_style cli_mirror_style(const json_t *mirror)
 {
 	const char *state = cli_str(mirror, "state");
 
-	if (!strcmp(state, "active"))
-		return CLI_GOOD;
-	return strcmp(state, "paused") ? CLI_PLAIN : CLI_WARN;
+	if (!strcmp(state, "expired"))
+		return CLI_FAINT;
+	/* Active with a reason: its device is down. */
+	return strcmp(state, "active") || cli_str(mirror, "why")[0] ? CLI_WARN : CLI_GOOD;
 }
 
 uint64_t cli_mirror_counter(const json_t *mirror, const char *key)

@@ -412,7 +412,11 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs root: network namespaces"; }
 	[[ ${lines[2]} == far*paused*all*"vxlan 192.0.2.9 vni 7"* ]]
 	ok mirror show far
 	has "state        paused: device vx0 is gone"
+	has "name         far, of the daemon's configuration"
+	has "endpoints    all (4 now)"
+	has "vxlan 192.0.2.9 vni 7 (by device plm-1)"
 	has "1 in 10 flows"
+	has "60 s (35 s left)"
 	has "copies that the kernel refused"
 	has "ENETDOWN"
 	ok mirror watch -n 2 -i 0.2

@@ -55,7 +55,8 @@ def mirror(name, **other):
         "target": {"device": "tap0"}, "includeDrops": False, "state": "active",
         "counters": {"matched": 100, "sampledOut": 0, "rateLimited": 0, "sent": 97,
                      "sentBytes": 6400, "congested": 2, "failed": 1, "truncated": 0, "looped": 0,
-                     "lastError": "ENETDOWN"},
+                     "lastError": "Network is down (ENETDOWN)"},
+        "slot": 0, "declared": False, "selected": 1, "targetDevice": "tap0", "targetIfindex": 9,
     }
     m.update(other)
     return m
@@ -64,6 +65,7 @@ def mirror(name, **other):
 MIRRORS = [
     mirror("ids"),
     mirror("far", endpoints=["all"], filter="", state="paused", why="device vx0 is gone",
+           declared=True, selected=4, targetDevice="plm-1", secondsLeft=35,
            target={"vxlan": {"remote": "192.0.2.9", "vni": 7}}, snaplen=128,
            sample={"flows": 10}, rate={"pps": 1000, "bps": 50000}, expire={"seconds": 60}),
 ]
