@@ -82,3 +82,12 @@ options_of() { # COMMAND...
 			{ echo "no key $key" && false; }
 	done <"$dir/keys"
 }
+
+@test "podlane-mirror(8) has every counter, word for word" {
+	printf '#include "podlane/abi.h"\n#define ROW(name, text) @name text\nPL_MIRROR_COUNTERS(ROW)\n' |
+		cc -E -P -Iinclude - | grep -o '@[a-z_]* *"[^"]*"' | sed 's/^@//; s/ *"/ /; s/"$//' |
+		sed -E ':a; s/^([a-zA-Z]*)_([a-z])/\1\u\2/; ta' >"$dir/source"
+	sed -n '/^\.Ss Counters/,/^\.El/p' agent/man/podlane-mirror.8 |
+		awk '/^\.It Cm/ { name = $3; getline; print name, $0 }' >"$dir/page"
+	same "$dir/source" "$dir/page"
+}
