@@ -153,10 +153,16 @@ static bool hook_runs(enum pl_hook hook, uint32_t ifindex, uint32_t prog_id)
 	return false;
 }
 
-/* A device that moved to another netns keeps its links, and may keep its number. */
+/*
+ * A device that moved to another netns keeps its links, and may keep its number: hence the query.
+ * A link at netkit's peer hook gives the number that the pod's end has in the pod.
+ */
 static bool link_is_here(enum pl_hook hook, uint32_t ifindex, const struct link_state *link)
 {
-	return link->ifindex == ifindex && link->attach_type == (uint32_t)hooks[hook].attach_type &&
+	bool same_device =
+		link->type == LINK_TYPE_NETKIT ? link->ifindex != 0 : link->ifindex == ifindex;
+
+	return same_device && link->attach_type == (uint32_t)hooks[hook].attach_type &&
 	       hook_runs(hook, ifindex, link->prog_id);
 }
 

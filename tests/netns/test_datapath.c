@@ -18,6 +18,7 @@
 #include <sys/utsname.h>
 #include "datapath_internal.h"
 #include "log.h"
+#include "nl.h"
 
 #define BPFFS	    "/sys/fs/bpf"
 #define ROOT	    BPFFS "/podlane"
@@ -682,6 +683,64 @@ static void test_netkit_is_refused_by_name(void **state)
 	detach(dp, PL_HOOK_FROM_NETKIT, device());
 }
 
+/* This host's ip may be older than netkit. */
+static void add_netkit(void)
+{
+	const struct pl_nl_pair pair = {.name = "plv0", .peer_name = "plv1", .peer_netns_fd = -1};
+	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *batch = NULL;
+	pl_cleanup(pl_nl_closep) struct pl_nl *nl = NULL;
+	struct pl_error err = {0};
+
+	assert_int_equal(pl_nl_open(-1, &nl, &err), 0);
+	assert_int_equal(pl_nl_batch_new(nl, &batch), 0);
+	assert_int_equal(pl_nl_add_netkit(batch, &pair, false), 0);
+	if (pl_nl_batch_commit(batch, &err))
+		fail_msg("add a netkit pair: %s", err.text);
+}
+
+static void test_netkit(void **state)
+{
+	struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
+	struct pl_error err = {0};
+	struct bpf_link_info before;
+	uint32_t ifindex, old_prog;
+	struct seen seen;
+
+	if (!pl_datapath_features(dp)->netkit) {
+		close_it(&dp);
+		skip();
+	}
+	run("ip link del plv0");
+	add_netkit();
+	ifindex = device();
+	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_FROM_NETKIT, ifindex), PL_ATTACHED_NONE);
+	attach(dp, PL_HOOK_FROM_NETKIT, ifindex);
+	attach(dp, PL_HOOK_FROM_NETKIT, ifindex);
+	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_FROM_NETKIT, ifindex),
+			 PL_ATTACHED_NETKIT);
+	seen = list(dp);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(seen.kind, PL_ATTACHED_NETKIT);
+	attach(dp, PL_HOOK_TO_POD, ifindex);
+	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_TO_POD, ifindex), automatic());
+	/* Only the primary device takes programs. */
+	assert_int_equal(pl_datapath_attach(dp, PL_HOOK_FROM_NETKIT, if_nametoindex("plv1"), &err),
+			 -EACCES);
+	before = pinned_link("from_netkit");
+	old_prog = dp->prog_ids[PROG_pl_from_netkit];
+	close_it(&dp);
+
+	dp = open_as(PL_ATTACH_CLSACT);
+	assert_int_equal(pinned_link("from_netkit").id, before.id);
+	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_FROM_NETKIT, ifindex),
+			 PL_ATTACHED_NETKIT);
+	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_TO_POD, ifindex), PL_ATTACHED_CLSACT);
+	assert_true(is_freed_soon(old_prog));
+	detach(dp, PL_HOOK_FROM_NETKIT, ifindex);
+	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_FROM_NETKIT, ifindex), PL_ATTACHED_NONE);
+	close_it(&dp);
+}
+
 /* A crash between a pin and its rename. */
 static void test_half_way_pins(void **state)
 {
@@ -1071,6 +1130,7 @@ int main(void)
 		ROW(test_plain_ingress_qdisc),
 		ROW(test_no_bpffs),
 		ROW(test_netkit_is_refused_by_name),
+		ROW(test_netkit),
 		ROW(test_half_way_pins),
 		ROW(test_incomplete_set),
 		ROW(test_other_abi_version),
