@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# time limit: 240
 #
 # The command line against a stand-in daemon (fake_daemon.py): what it asks, what it prints, and
 # how it ends. The real daemon is driven in real.bats.

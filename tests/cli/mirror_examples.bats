@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# time limit: 240
 #
 # The worked examples of podlane-mirror(8), run as they stand there, and what arrives.
 #
@@ -88,8 +89,10 @@ counter() { podlane -j mirror show "$1" | jq ".mirror.counters.$2"; }
 
 @test "an analyser on the node sees one pod's web traffic, both ways, once" {
 	example 'ip link add ids0 type veth peer name ids1'
-	example 'ip link set ids0 up addrgenmode none'
-	example 'ip link set ids1 up addrgenmode none'
+	example 'sysctl -w net.ipv6.conf.ids0.disable_ipv6=1'
+	example 'sysctl -w net.ipv6.conf.ids1.disable_ipv6=1'
+	example 'ip link set ids0 up'
+	example 'ip link set ids1 up'
 	example "podlane mirror add web --endpoint blue --filter 'tcp port 8080' --to-device ids0"
 	watch 'tcpdump -n -i ids1' ''
 	# Nobody listens: the answer is a reset.
@@ -106,7 +109,7 @@ counter() { podlane -j mirror show "$1" | jq ".mirror.counters.$2"; }
 
 @test "a remote collector gets the first 96 bytes by VXLAN" {
 	example 'ip link add vx7 type vxlan id 7 dev eth0 dstport 4789' ip netns exec outside
-	example 'ip link set vx7 up addrgenmode none' ip netns exec outside
+	example 'ip link set vx7 up' ip netns exec outside
 	example 'podlane mirror add remote --endpoint red --snaplen 96 --to-vxlan 192.0.2.254 --vni 7'
 	watch 'tcpdump -n -i vx7' 'icmp' ip netns exec outside
 	ip netns exec red ping -q -c 2 -i 0.1 -s 1000 10.201.0.20

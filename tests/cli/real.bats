@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# time limit: 240
 #
 # The command line against the real daemon: plain network namespaces get a network by hand, and
 # what is printed is what is so.
