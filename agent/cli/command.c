@@ -41,6 +41,11 @@ static const struct cli_option *find_option(const struct cli_args *args, const c
 	return NULL;
 }
 
+const struct cli_option *cli_find_option(const struct cli_args *args, const char *name, size_t len)
+{
+	return find_option(args, name, len, 0);
+}
+
 static int fail_unknown(struct pl_error *err, const char *what, const char *word,
 			const char *dashes, const char *const *known)
 {
@@ -119,7 +124,7 @@ static int take_option(struct cli_args *args, const char *word, struct pl_error 
 	if (word[1] == '-') {
 		len = strcspn(word + 2, "=");
 		value = word[2 + len] == '=' ? word + 2 + len + 1 : NULL;
-		option = find_option(args, word + 2, len, 0);
+		option = cli_find_option(args, word + 2, len);
 		if (!option)
 			return fail_unknown_option(args, word + 2, len, err);
 	} else {

@@ -88,6 +88,8 @@ const struct cli_command *cli_command_of(const struct cli_args *args);
 /* "endpoint add"; "" for the root. Returns @buf. */
 const char *cli_command_path(const struct cli_args *args, char *buf, size_t size);
 
+/* The option of the command, or one of every command, that has this name. NULL: none. */
+const struct cli_option *cli_find_option(const struct cli_args *args, const char *name, size_t len);
 bool cli_given(const struct cli_args *args, const char *option);
 /* The option's value, NULL where it was not given or has none. */
 const char *cli_value(const struct cli_args *args, const char *option);

@@ -2,7 +2,8 @@
 /*
  * podlane complete WORD...: what the last word could become, one candidate a line: commands and
  * options from the table, names from the daemon and the node. The shell's completion calls it,
- * so it stays silent whatever fails, and waits for the daemon half a second at most.
+ * so it stays silent whatever fails, and waits for the daemon half a second at most. After
+ * "--option=" the candidates are values alone, as bash splits words there.
  */
 #include "cli.h"
 
@@ -135,6 +136,8 @@ static void offer_options(const char *prefix, const struct cli_args *args)
 
 static void offer_value(struct cli *cli, const char *prefix, const struct cli_option *option)
 {
+	if (!option)
+		return;
 	if (option->choices)
 		offer_choices(prefix, option->choices);
 	else
@@ -144,9 +147,13 @@ static void offer_value(struct cli *cli, const char *prefix, const struct cli_op
 static void offer_next(struct cli *cli, const struct cli_args *args, const char *last)
 {
 	const struct cli_command *command = cli_command_of(args);
+	const char *equals = strncmp(last, "--", 2) ? NULL : strchr(last, '=');
 
 	if (args->pending && !args->pending->arg_optional)
 		offer_value(cli, last, args->pending);
+	else if (equals && !args->ended)
+		offer_value(cli, equals + 1,
+			    cli_find_option(args, last + 2, (size_t)(equals - last) - 2));
 	else if (last[0] == '-' && !args->ended)
 		offer_options(last, args);
 	else if (command->subs)

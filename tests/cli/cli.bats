@@ -486,6 +486,8 @@ complete_line() { # LINE: what bash would offer, sorted
 	[ "$(complete_line 'podlane -j mirror w')" = "watch " ]
 	[[ $(complete_line 'podlane stats --') == *"--by "*"--watch "* ]]
 	[ "$(complete_line 'podlane stats --by ')" = "endpoint reason " ]
+	[ "$(complete_line 'podlane stats --by=e')" = "endpoint " ]
+	[ "$(complete_line 'podlane stats --nothing=')" = " " ]
 	[ "$(complete_line 'podlane endpoint show s')" = "shop/web-0 slow " ]
 	[ "$(complete_line 'podlane endpoint del s')" = "slow " ]
 	[ "$(complete_line 'podlane mirror del ')" = "far ids " ]
