@@ -28,7 +28,7 @@ eventually() {
 
 # daemon_start [OPTION...]
 daemon_start() {
-	"$BUILD/podlaned" --log-level info "$@" >>"$BATS_FILE_TMPDIR/podlaned.log" 2>&1 3>&- &
+	"$BUILD/podlaned" --log-level info "$@" >>"$BATS_FILE_TMPDIR/podlaned.log" 2>&1 </dev/null 3>&- 4>&- &
 	echo $! >"$BATS_FILE_TMPDIR/podlaned.pid"
 	eventually podlane status || { cat "$BATS_FILE_TMPDIR/podlaned.log" >&2; return 1; }
 }
@@ -70,6 +70,13 @@ pod_up() {
 }
 
 in_ns() { ip netns exec "$@"; }
+
+# serve NETNS COMMAND...: a server that ends with the file's tests and holds none of their streams
+serve() {
+	ip netns exec "$@" >/dev/null 2>&1 </dev/null 3>&- 4>&- &
+	echo $! >>"$BATS_FILE_TMPDIR/servers"
+}
+listens() { eventually in_ns "$1" sh -c "ss -ltn | grep -q :$2"; } # NETNS PORT
 ip4_of() { podlane -j endpoint show "$1" | jq -r '[.endpoint.addresses[].address|select(contains(":")|not)][0]|split("/")[0]'; }
 ip6_of() { podlane -j endpoint show "$1" | jq -r '[.endpoint.addresses[].address|select(contains(":"))][0]|split("/")[0]'; }
 host_end() { podlane -j endpoint show "$1" | jq -r .endpoint.hostIfname; }
@@ -117,6 +124,7 @@ node_up() {
 # A file's tests share a node; whatever remains goes with the sandbox, this is for order alone.
 node_down() {
 	daemon_stop
+	[ ! -e "$BATS_FILE_TMPDIR/servers" ] || xargs kill <"$BATS_FILE_TMPDIR/servers" 2>/dev/null || :
 	local ns
 	for ns in $(ip netns list | awk '{print $1}'); do ip netns del "$ns"; done
 	ip link del up0 2>/dev/null || :

@@ -15,7 +15,7 @@ teardown() {
 }
 
 flood_start() { # FROM ADDRESS
-	in_ns "$1" ping -n -q -i 0.002 -W 1 "$2" >"$BATS_FILE_TMPDIR/flood" 2>&1 3>&- &
+	ip netns exec "$1" ping -n -q -i 0.002 -W 1 "$2" >"$BATS_FILE_TMPDIR/flood" 2>&1 3>&- &
 	echo $! >"$BATS_FILE_TMPDIR/ping.pid"
 	sleep 0.2
 }
