@@ -90,7 +90,7 @@ get() { # FROM URL
 }
 
 @test "a UDP service, there and back" {
-	serve b busybox udpsvd -E $B4 5353 busybox cat
+	serve b "$BUILD/tests/tools/peer" udp 5353
 	eventually in_ns b sh -c "ss -lun | grep -q :5353"
 	answer=$(in_ns a timeout 5 bash -c "exec 5<>/dev/udp/$VIP4/53 && echo one >&5 && head -n 1 <&5")
 	[ "$answer" = one ]
@@ -107,7 +107,7 @@ get() { # FROM URL
 
 @test "a daemon restart in the middle of a translated connection breaks nothing" {
 	nft add rule inet nat prerouting ip daddr $VIP4 tcp dport 81 dnat ip to $B4:8081
-	serve b busybox tcpsvd -E $B4 8081 sh -c 'while :; do date; sleep 0.1; done'
+	serve b "$BUILD/tests/tools/peer" tick 8081
 	listens b 8081
 	ip netns exec a timeout 4 bash -c "exec 5<>/dev/tcp/$VIP4/81 && cat <&5" >"$BATS_TEST_TMPDIR/lines" 2>/dev/null </dev/null 3>&- 4>&- &
 	some() { [ "$(wc -l <"$BATS_TEST_TMPDIR/lines")" -ge "$1" ]; }
