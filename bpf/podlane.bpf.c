@@ -57,12 +57,10 @@ static __always_inline int from_pod(struct pl_packet *p)
 {
 	struct pl_route route = {};
 	int reason = pl_mirror_copy(p->skb, p->at);
-	int rewritten;
 
 	if (reason == PL_GO_ON)
 		reason = decide_from_pod(p, &route);
-	rewritten = pl_mirrors_of(p, reason);
-	return pl_verdict(p, reason, &route, rewritten);
+	return pl_conclude(p, reason, &route);
 }
 
 SEC("tc")
@@ -113,10 +111,8 @@ SEC("tc")
 int pl_from_wire(struct __sk_buff *skb)
 {
 	struct pl_packet p = {.skb = skb, .at = PL_AT_WIRE};
-	int reason = decide_from_wire(&p);
-	int rewritten = pl_mirrors_of(&p, reason);
 
-	return pl_verdict(&p, reason, NULL, rewritten);
+	return pl_conclude(&p, decide_from_wire(&p), NULL);
 }
 
 static __always_inline int decide_to_pod(struct pl_packet *p)
@@ -160,7 +156,6 @@ SEC("tc")
 int pl_mirror(struct __sk_buff *skb)
 {
 	struct pl_packet p = {.skb = skb};
-	struct pl_frame_head head = {};
 	struct pl_route route = {};
 	__u32 state = skb->cb[PL_CB_STATE];
 	__u64 sessions = (__u64)skb->cb[PL_CB_MASK_HI] << 32 | skb->cb[PL_CB_MASK_LO];
@@ -169,11 +164,11 @@ int pl_mirror(struct __sk_buff *skb)
 	struct pl_offer offer;
 
 	pl_apart(reason);
-	pl_mirror_prepare(&p, state, sessions, &offer, &head);
+	pl_mirror_prepare(&p, state, sessions, &offer);
 	sessions = pl_mirror_some(skb, &offer, sessions);
-	pl_mirror_resume(&p, state, &head);
 	if (sessions)
 		pl_mirror_continue(skb, state, sessions);
+	pl_mirror_resume(&p, state);
 	/* Only where memory ran out in between. */
 	if (reason == PL_FORWARD_LOCAL && (!p.dst || !p.eth))
 		return TC_ACT_SHOT;

@@ -110,11 +110,18 @@ PL_INLINE __u64 pl_mirror_seen(struct __sk_buff *skb)
 	return sender && sender->mirror_out ? pl_seen_unpack(sender->mirror_out, skb->tc_index) : 0;
 }
 
+enum pl_mirrored {
+	PL_NOT_MIRRORED,
+	/* No copy could be made, and the packet pointers are void: tail calls take them. */
+	PL_MIRROR_FAILED,
+	PL_MIRROR_FAILED_REWRITTEN, /* pl_rewrite_local() is behind the packet */
+};
+
 /*
  * Every program, before its verdict. Where copies are wanted it does not return, as pl_mirror gives
- * the verdict; or it does, and says whether the packet has been rewritten for its receiver.
+ * the verdict; unless a tail call fails.
  */
-PL_INLINE int pl_mirrors_of(struct pl_packet *p, enum pl_reason reason)
+PL_INLINE enum pl_mirrored pl_mirrors_of(struct pl_packet *p, enum pl_reason reason)
 {
 	__u32 state = p->at | (__u32)reason << PL_STATE_REASON_SHIFT |
 		      (pl_is_drop(reason) ? PL_STATE_DROPPED : 0);
@@ -125,21 +132,33 @@ PL_INLINE int pl_mirrors_of(struct pl_packet *p, enum pl_reason reason)
 		in = p->dst->mirror_in;
 	if (unlikely(out)) {
 		pl_mirror_offer(p, state, out);
-		return 0;
+		return PL_MIRROR_FAILED;
 	}
 	if (likely(!in))
-		return 0;
-	state |= PL_STATE_IN;
+		return PL_NOT_MIRRORED;
 	if (p->at == PL_AT_STACK) {
 		in &= ~pl_mirror_seen(p->skb);
 		p->skb->tc_index = 0; /* a pod must not learn of a mirror */
 		if (in)
-			pl_mirror_offer(p, state, in);
-		return 0;
+			pl_mirror_offer(p, state | PL_STATE_IN, in);
+		return PL_MIRROR_FAILED;
 	}
 	pl_rewrite_local(p);
-	pl_mirror_offer(p, state | PL_STATE_REWRITTEN, in);
-	return 1;
+	pl_mirror_offer(p, state | PL_STATE_IN | PL_STATE_REWRITTEN, in);
+	return PL_MIRROR_FAILED_REWRITTEN;
+}
+
+/* The end of the programs that forward: copies, then the verdict. */
+PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_route *route)
+{
+	enum pl_mirrored mirrored = pl_mirrors_of(p, reason);
+
+	if (mirrored == PL_MIRROR_FAILED_REWRITTEN)
+		return pl_verdict(p, reason, route, 1);
+	if (mirrored == PL_MIRROR_FAILED && pl_headers(p, pl_is_headless(p->src)) != PL_GO_ON &&
+	    reason <= PL_FORWARD_NATIVE)
+		reason = PL_PASS_MALFORMED;
+	return pl_verdict(p, reason, route, 0);
 }
 
 /* A copy that meets us again. PL_GO_ON: it is none. */
@@ -387,13 +406,7 @@ PL_INLINE __u64 pl_mirror_some(struct __sk_buff *skb, const struct pl_offer *off
 	return sessions;
 }
 
-/* An L3 netkit's frames have no addresses, or protocol: a copy needs an Ethernet header. */
-struct pl_frame_head {
-	__u8 destination[6];
-	__u8 source[6];
-	__be16 protocol;
-};
-
+/* An L3 netkit's frames have no addresses, or protocol: a copy needs a whole Ethernet header. */
 PL_INLINE void pl_frame_make(struct pl_packet *p, __u32 endpoint, int out)
 {
 	/* Locally administered; the last two bytes of the pod's are its endpoint. */
@@ -421,9 +434,15 @@ PL_INLINE int pl_mirror_headless(const struct pl_packet *p, __u32 state)
 	return pl_is_headless(state & PL_STATE_IN ? p->dst : p->src);
 }
 
+/* Its devices' address is all zero, and what is not addressed to it would not be received. */
+PL_INLINE void pl_frame_unmake(struct pl_packet *p)
+{
+	__builtin_memset(p->eth, 0, 2 * ETH_ALEN);
+}
+
 /* Before the copies: all that is asked of the packet while its pointers are good. */
 PL_INLINE void pl_mirror_prepare(struct pl_packet *p, __u32 state, __u64 sessions,
-				 struct pl_offer *offer, struct pl_frame_head *head)
+				 struct pl_offer *offer)
 {
 	int headless, out = !(state & PL_STATE_IN);
 
@@ -442,14 +461,12 @@ PL_INLINE void pl_mirror_prepare(struct pl_packet *p, __u32 state, __u64 session
 		.bars = (state & PL_STATE_UNFILTERED) >> 5,
 		.now = bpf_ktime_get_ns(),
 	};
-	if (headless && p->eth) {
-		*head = *(struct pl_frame_head *)p->eth;
+	if (headless && p->eth)
 		pl_frame_make(p, out ? p->src_id : p->dst_id, out);
-	}
 }
 
 /* After them: the packet as it was, and the context anew. */
-PL_INLINE void pl_mirror_resume(struct pl_packet *p, __u32 state, const struct pl_frame_head *head)
+PL_INLINE void pl_mirror_resume(struct pl_packet *p, __u32 state)
 {
 	int headless;
 
@@ -457,7 +474,7 @@ PL_INLINE void pl_mirror_resume(struct pl_packet *p, __u32 state, const struct p
 	headless = pl_mirror_headless(p, state);
 	pl_headers(p, headless);
 	if (headless && p->eth)
-		*(struct pl_frame_head *)p->eth = *head;
+		pl_frame_unmake(p);
 }
 
 /* The sessions that are left: a further call. Where that is not to be had they get no copy. */

@@ -340,12 +340,13 @@ PL_INLINE __u32 pl_nd_foreign(const __u8 *option, const __u8 *mac)
 PL_INLINE void pl_nd_options(struct pl_cursor *c, const __u8 *mac, struct pl_nd *nd)
 {
 	for (int i = 0; i < PL_ND_OPTIONS_MAX; i++) {
-		__u8 *option = pl_take(c, 8);
+		struct pl_cursor at = *c;
+		__u8 *option = pl_take(&at, 8);
 
 		if (!option)
 			break;
 		nd->foreign |= pl_nd_foreign(option, mac);
-		if (!option[1] || !pl_take(c, (option[1] - 1u) * 8)) {
+		if (!option[1] || !pl_take(c, option[1] * 8u)) {
 			nd->strange = 1;
 			return;
 		}
