@@ -115,4 +115,4 @@ node_is_clean() {
 	refute grep -E '10\.77\.|fd77:' <(ip route show table all; ip -6 route show table all)
 }
 
-no_pod_links() { [ -z "$(ip -o link show type veth | grep -E ': pl[0-9a-f]{12}@')" ]; }
+no_pod_links() { ! ip -o link show type veth | grep -qE ": pl[0-9a-f]{12}@"; }
