@@ -24,7 +24,7 @@ enum {
 /* As the pod sees it. */
 enum pl_direction {
 	PL_OUT = 0, /* the pod sent it */
-	PL_IN = 1, /* the pod gets it */
+	PL_IN = 1,  /* the pod gets it */
 };
 
 enum pl_link_kind {
@@ -35,8 +35,8 @@ enum pl_link_kind {
 
 /* pl_endpoint.flags: written by the agent alone. */
 enum pl_endpoint_flag {
-	PL_EP_READY = 1 << 0, /* both ends up, pod end in another netns: redirects arrive */
-	PL_EP_SHAPED = 1 << 1, /* a qdisc shapes it: everything through the stack */
+	PL_EP_READY = 1 << 0,	/* both ends up, pod end in another netns: redirects arrive */
+	PL_EP_SHAPED = 1 << 1,	/* a qdisc shapes it: everything through the stack */
 	PL_EP_TRUSTED = 1 << 2, /* anti-spoofing is off for this endpoint */
 };
 
@@ -45,25 +45,25 @@ enum pl_endpoint_flag {
  * in place; it clears READY, changes the others, then sets READY again (release).
  */
 struct pl_endpoint {
-	__u32 ifindex; /* host end; 0: free slot */
-	__u16 flags; /* enum pl_endpoint_flag */
+	__u32 ifindex;	/* host end; 0: free slot */
+	__u16 flags;	/* enum pl_endpoint_flag */
 	__u8 link_kind; /* enum pl_link_kind */
 	/*
 	 * 1: the flow maps may hold flows of this kind of the endpoint, so that a packet of one
 	 * without any pays no lookup. A byte each, set by the programs of any CPU; whoever clears
 	 * one removes the flows first.
 	 */
-	__u8 stack_flows; /* PL_FLOW_STACK in pl_flows */
+	__u8 stack_flows;  /* PL_FLOW_STACK in pl_flows */
 	__u8 opened_flows; /* PL_FLOW_OPENED in pl_flows */
-	__u8 wire_flows; /* pl_wire_flows */
-	__u16 mtu; /* of the pod end: L3 bytes */
+	__u8 wire_flows;   /* pl_wire_flows */
+	__u16 mtu;	   /* of the pod end: L3 bytes */
 	__u8 pod_mac[6];
 	__u8 host_mac[6];
-	__u8 ip4[4]; /* first address of each family, zero: none. */
-	__u8 ip6[16]; /* Further ones are found through pl_addrs6/4 */
+	__u8 ip4[4];	  /* first address of each family, zero: none. */
+	__u8 ip6[16];	  /* Further ones are found through pl_addrs6/4 */
 	__u32 generation; /* counts uses of this slot */
 	__u64 mirror_out; /* sessions that want what the pod sends: bit = slot in pl_mirrors */
-	__u64 mirror_in; /* sessions that want what the pod gets */
+	__u64 mirror_in;  /* sessions that want what the pod gets */
 } __attribute__((aligned(64)));
 
 /* pl_addrs4, pl_addrs6: hash, whose is this destination? */
@@ -82,7 +82,7 @@ enum pl_addr_kind {
 
 struct pl_addr {
 	__u32 endpoint; /* index in pl_endpoints; PL_NODE for the host's own */
-	__u32 kind; /* enum pl_addr_kind */
+	__u32 kind;	/* enum pl_addr_kind */
 };
 
 /* pl_links: hash by ifindex in the host's netns (host ends of pods, and uplinks). */
@@ -93,7 +93,7 @@ enum pl_link_role {
 
 struct pl_link {
 	__u32 endpoint; /* index in pl_endpoints; PL_NODE for an uplink */
-	__u32 role; /* enum pl_link_role */
+	__u32 role;	/* enum pl_link_role */
 };
 
 /* pl_networks4, pl_networks6: LPM tries of the native networks (reached by FIB, without NAT). */
@@ -121,7 +121,7 @@ struct pl_config {
 /* pl_traffic[id]: per-CPU array, the hot counters: packets that the fast path handed over. */
 struct pl_count {
 	__u64 packets; /* skbs: a GSO packet counts once */
-	__u64 bytes; /* L2 length of the skb */
+	__u64 bytes;   /* L2 length of the skb */
 };
 
 struct pl_traffic {
@@ -131,7 +131,7 @@ struct pl_traffic {
 /* pl_reasons: per-CPU hash of pl_count, every other reason. Allocated as it first happens. */
 struct pl_reason_key {
 	__u32 endpoint;
-	__u16 reason; /* enum pl_reason */
+	__u16 reason;	 /* enum pl_reason */
 	__u16 direction; /* enum pl_direction */
 };
 
@@ -141,23 +141,24 @@ struct pl_reason_key {
  * they are the least used or their endpoint goes: an idle connection may speak again after hours.
  */
 struct pl_flow {
-	__u8 pod[16]; /* IPv4 as ::ffff:a.b.c.d */
-	__u8 peer[16]; /* zero in PL_FLOW_OPENED */
-	__be16 pod_port; /* ICMP echo: the identifier, in both ports; 0 for others */
+	__u8 pod[16];	  /* IPv4 as ::ffff:a.b.c.d */
+	__u8 peer[16];	  /* zero in PL_FLOW_OPENED */
+	__be16 pod_port;  /* ICMP echo: the identifier, in both ports; 0 for others */
 	__be16 peer_port; /* zero in PL_FLOW_OPENED */
-	__u8 protocol; /* IPPROTO_* */
+	__u8 protocol;	  /* IPPROTO_* */
 	__u8 pad[3];
 };
 
 enum pl_flow_kind {
-	PL_FLOW_STACK = 1, /* pl_flows: the stack delivered the peer's packets to the pod */
+	PL_FLOW_STACK = 1,  /* pl_flows: the stack delivered the peer's packets to the pod */
 	PL_FLOW_OPENED = 2, /* pl_flows: the pod opened it through the stack, to any peer */
-	PL_FLOW_WIRE = 3, /* pl_wire_flows: came by the fast path from outside the native networks */
+	PL_FLOW_WIRE =
+		3, /* pl_wire_flows: came by the fast path from outside the native networks */
 };
 
 struct pl_flow_value {
 	__u32 endpoint;
-	__u32 kind; /* enum pl_flow_kind */
+	__u32 kind;    /* enum pl_flow_kind */
 	__u64 seen_ns; /* CLOCK_MONOTONIC at the last packet that noted it, coarse to 1 s */
 };
 
@@ -165,47 +166,47 @@ struct pl_flow_value {
 enum pl_mirror_flag {
 	PL_MIRROR_ACTIVE = 1 << 0, /* off: paused, its target is away */
 	PL_MIRROR_FILTER = 1 << 1, /* pl_programs[PL_PROG_MATCH] decides, none matches without it */
-	PL_MIRROR_DROPS = 1 << 2, /* also what was dropped */
-	PL_MIRROR_INGRESS = 1 << 3, /* appear as received by the target (BPF_F_INGRESS) */
-	PL_MIRROR_FLOWS = 1 << 4, /* sample whole flows rather than packets */
-	PL_MIRROR_STAGE = 1 << 5, /* clone to the stage device, which trims, then redirects */
+	PL_MIRROR_DROPS = 1 << 2,  /* also what was dropped */
+	PL_MIRROR_INGRESS = 1 << 3,   /* appear as received by the target (BPF_F_INGRESS) */
+	PL_MIRROR_FLOWS = 1 << 4,     /* sample whole flows rather than packets */
+	PL_MIRROR_STAGE = 1 << 5,     /* clone to the stage device, which trims, then redirects */
 	PL_MIRROR_L3_TARGET = 1 << 6, /* target takes no Ethernet header */
 };
 
 struct pl_mirror {
-	__u32 target; /* ifindex in the host's netns */
-	__u32 flags; /* enum pl_mirror_flag */
-	__u32 sample; /* 1 in this many; 0 and 1: all */
-	__u32 snaplen; /* bytes from the Ethernet header; 0: whole */
-	__u64 pps; /* token bucket; 0: no limit */
-	__u64 bps; /* bytes per second; 0: no limit */
-	__u64 expires_ns; /* CLOCK_MONOTONIC; 0: never */
+	__u32 target;	   /* ifindex in the host's netns */
+	__u32 flags;	   /* enum pl_mirror_flag */
+	__u32 sample;	   /* 1 in this many; 0 and 1: all */
+	__u32 snaplen;	   /* bytes from the Ethernet header; 0: whole */
+	__u64 pps;	   /* token bucket; 0: no limit */
+	__u64 bps;	   /* bytes per second; 0: no limit */
+	__u64 expires_ns;  /* CLOCK_MONOTONIC; 0: never */
 	__u64 max_packets; /* 0: no limit */
-	__u32 id; /* the agent's number of the session: tells reuses of a slot apart */
-	__u32 stage; /* ifindex of the stage device; 0: none */
+	__u32 id;	   /* the agent's number of the session: tells reuses of a slot apart */
+	__u32 stage;	   /* ifindex of the stage device; 0: none */
 };
 
 /* pl_mirror_state[slot]: array, shared over CPUs, written by BPF under its lock. */
 struct pl_mirror_state {
 	struct bpf_spin_lock lock;
 	__u32 pad;
-	__u64 sent; /* of max_packets */
+	__u64 sent;	      /* of max_packets */
 	__u64 tokens_packets; /* in 1/1000; at most one second's worth */
-	__s64 tokens_bytes; /* in 1/1000; below zero after a packet larger than the rest */
-	__u64 refilled_ns; /* CLOCK_MONOTONIC; 0: the buckets are full */
+	__s64 tokens_bytes;   /* in 1/1000; below zero after a packet larger than the rest */
+	__u64 refilled_ns;    /* CLOCK_MONOTONIC; 0: the buckets are full */
 };
 
 /* pl_mirror_stats[slot]: per-CPU array. */
-#define PL_MIRROR_COUNTERS(X)                                                                  \
-	X(matched,      "packets that the session's selection and filter took")                \
-	X(sampled_out,  "matched, not in the sample")                                          \
-	X(rate_limited, "matched, over the token bucket")                                      \
-	X(sent,         "copies that the target's device accepted")                            \
-	X(sent_bytes,   "bytes of these")                                                      \
-	X(congested,    "copies that the target lost: down, queue full")                       \
-	X(failed,       "copies that the kernel refused")                                      \
-	X(truncated,    "copies cut to the snap length")                                       \
-	X(looped,       "copies that came back: dropped, never copied again")
+#define PL_MIRROR_COUNTERS(X)                                                                      \
+	X(matched, "packets that the session's selection and filter took")                         \
+	X(sampled_out, "matched, not in the sample")                                               \
+	X(rate_limited, "matched, over the token bucket")                                          \
+	X(sent, "copies that the target's device accepted")                                        \
+	X(sent_bytes, "bytes of these")                                                            \
+	X(congested, "copies that the target lost: down, queue full")                              \
+	X(failed, "copies that the kernel refused")                                                \
+	X(truncated, "copies cut to the snap length")                                              \
+	X(looped, "copies that came back: dropped, never copied again")
 
 struct pl_mirror_stats {
 #define PL_MIRROR_FIELD(name, text) __u64 name;
@@ -216,7 +217,7 @@ struct pl_mirror_stats {
 
 /* pl_programs: prog_array of the tail calls. */
 enum pl_program_slot {
-	PL_PROG_MATCH = 0, /* generated: clears in skb->cb the sessions whose filter rejects */
+	PL_PROG_MATCH = 0,  /* generated: clears in skb->cb the sessions whose filter rejects */
 	PL_PROG_MIRROR = 1, /* makes the copies, then ends the packet's way */
 	PL_PROG_SLOTS = 4,
 };
@@ -227,7 +228,7 @@ enum pl_program_slot {
  */
 enum pl_cb {
 	PL_CB_STATE = 0, /* hook, stage and reason: private to bpf/ */
-	PL_CB_SRC = 1, /* endpoint id or PL_NODE */
+	PL_CB_SRC = 1,	 /* endpoint id or PL_NODE */
 	PL_CB_DST = 2,
 	PL_CB_MASK_LO = 3, /* candidates, then matches: bits of pl_mirrors */
 	PL_CB_MASK_HI = 4,
@@ -239,7 +240,7 @@ enum pl_cb {
  */
 enum {
 	PL_MARK_MASK = 0xffffff00,
-	PL_MARK_MIRROR = 0x504c2000, /* | slot: a mirror's copy on its way to the target */
+	PL_MARK_MIRROR = 0x504c2000,  /* | slot: a mirror's copy on its way to the target */
 	PL_MARK_HANDLED = 0x504c2100, /* from-netkit dealt with it: to-pod lets it through */
 };
 

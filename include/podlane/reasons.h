@@ -8,6 +8,7 @@
 #define PODLANE_REASONS_H
 
 /* Append only: the number is part of the key of a pinned counter map. */
+/* clang-format off: a table */
 #define PL_REASONS(X)                                                                          \
 	X(FORWARD_LOCAL,     "handed to a pod of this node")                                   \
 	X(FORWARD_NATIVE,    "sent out of an uplink to a native network")                      \
@@ -39,6 +40,7 @@
 	X(DROP_SPOOFED_ARP,  "ARP sender is not the pod")                                      \
 	X(DROP_SPOOFED_ND,   "neighbour discovery claims what the pod is not")                 \
 	X(DROP_MIRROR_LOOP,  "a mirror's copy that came back")
+/* clang-format on */
 
 enum pl_reason {
 #define PL_REASON_ENUM(name, text) PL_##name,
