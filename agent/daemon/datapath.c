@@ -370,7 +370,7 @@ static int datapath_new(const struct pl_datapath_opts *opts, struct pl_datapath 
 	if (!dp)
 		return -ENOMEM;
 	dp->lock_fd = -1;
-	dp->haste_fd = dp_haste_open();
+	dp->haste.fd = -1;
 	for (size_t i = 0; i < MAP_COUNT; i++)
 		dp->maps[i] = -1;
 	for (size_t i = 0; i < PROG_COUNT; i++)
@@ -430,6 +430,7 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	dp->lock_fd = dp_lock(dp->root, err);
 	if (dp->lock_fd < 0)
 		return dp->lock_fd;
+	dp_haste_open(&dp->haste, dp->root, DP_RCU_EXPEDITED);
 	r = dp_probe(&dp->features, err);
 	if (!r)
 		r = check_choice(dp, err);
@@ -475,7 +476,7 @@ void pl_datapath_closep(struct pl_datapath **p)
 		pl_closep(&dp->maps[i]);
 	for (size_t i = 0; i < PROG_COUNT; i++)
 		pl_closep(&dp->progs[i]);
-	pl_closep(&dp->haste_fd);
+	dp_haste_close(&dp->haste);
 	pl_closep(&dp->lock_fd);
 	free(dp->dir);
 	free(dp->root);
@@ -483,12 +484,12 @@ void pl_datapath_closep(struct pl_datapath **p)
 	*p = NULL;
 }
 
-static int remove_set(const char *dir, struct pl_error *err)
+static int remove_set(struct dp_haste *haste, const char *dir, struct pl_error *err)
 {
 	int r;
 
 	dp_tidy(dir);
-	r = dp_detach_set(dir, err);
+	r = dp_detach_set(haste, dir, err);
 	if (r < 0)
 		return r;
 	r = dp_remove_set(dir);
@@ -500,6 +501,7 @@ static int remove_set(const char *dir, struct pl_error *err)
 int pl_datapath_remove(const char *bpffs_dir, struct pl_error *err)
 {
 	pl_cleanup(dp_names_clear) struct dp_names sets = {0};
+	pl_cleanup(dp_haste_close) struct dp_haste haste = {.fd = -1};
 	pl_autoclose int lock_fd = -1;
 	struct stat st;
 	int r;
@@ -515,13 +517,14 @@ int pl_datapath_remove(const char *bpffs_dir, struct pl_error *err)
 	lock_fd = dp_lock(bpffs_dir, err);
 	if (lock_fd < 0)
 		return lock_fd;
+	dp_haste_open(&haste, bpffs_dir, DP_RCU_EXPEDITED);
 	r = dp_list_sets(bpffs_dir, &sets);
 	if (r < 0)
 		return pl_fail(err, r, "list %s: %s", bpffs_dir, strerror(-r));
 	for (size_t i = 0; i < sets.n; i++) {
 		struct pl_error failed = {0};
 
-		if (remove_set(sets.names[i], &failed) && !r) {
+		if (remove_set(&haste, sets.names[i], &failed) && !r) {
 			r = failed.code;
 			if (err)
 				*err = failed;

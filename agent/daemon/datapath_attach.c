@@ -166,7 +166,15 @@ static bool link_is_here(enum pl_hook hook, uint32_t ifindex, const struct link_
 	       hook_runs(hook, ifindex, link->prog_id);
 }
 
-static int drop_link(const char *dir, enum pl_hook hook, uint32_t ifindex)
+/* At once; closing the last fd and pin would do it at some later time. */
+static void detach_link(struct dp_haste *haste, int fd)
+{
+	dp_haste_begin(haste);
+	bpf_link_detach(fd); /* fails where the device is gone */
+	dp_haste_end(haste);
+}
+
+static int drop_link(struct dp_haste *haste, const char *dir, enum pl_hook hook, uint32_t ifindex)
 {
 	pl_autoclose int fd = -1;
 	char name[NAME_SIZE];
@@ -175,8 +183,7 @@ static int drop_link(const char *dir, enum pl_hook hook, uint32_t ifindex)
 	fd = dp_pin_get(dir, "links", name);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	/* Unpinning alone would detach at some later time. Fails where the device is gone. */
-	bpf_link_detach(fd);
+	detach_link(haste, fd);
 	return dp_unpin(dir, "links", name);
 }
 
@@ -187,13 +194,14 @@ static int create_link(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifind
 	char name[NAME_SIZE];
 	int r;
 
+	dp_haste_begin(&dp->haste);
 	fd = bpf_link_create(dp->progs[hooks[hook].prog], (int)ifindex, hooks[hook].attach_type,
 			     NULL);
-	if (fd < 0) {
-		r = -errno;
+	r = fd < 0 ? -errno : 0;
+	dp_haste_end(&dp->haste);
+	if (r < 0)
 		return fail_attach(err, r, hook, ifindex, kind,
 				   r == -EPERM ? dp_eperm_hint() : strerror(-r));
-	}
 	link_name(name, hook, ifindex);
 	r = dp_pin(fd, dp->dir, "links", name);
 	if (r < 0)
@@ -236,10 +244,10 @@ static int attach_link(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifind
 	if (r != -ESTALE)
 		return r < 0 ? fail_attach(err, r, hook, ifindex, kind, strerror(-r)) : 0;
 	r = create_link(dp, hook, ifindex, kind, err);
-	if (!r)
-		bpf_link_detach(fd);
+	if (r < 0)
+		drop_link(&dp->haste, dp->dir, hook, ifindex);
 	else
-		drop_link(dp->dir, hook, ifindex);
+		detach_link(&dp->haste, fd);
 	return r;
 }
 
@@ -449,7 +457,8 @@ static void take_over(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifinde
 	dp_settle_old_sets(dp);
 }
 
-static int attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex, struct pl_error *err)
+int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+		       struct pl_error *err)
 {
 	const enum pl_attach_kind kind = wanted_kind(dp, hook);
 	int r;
@@ -466,7 +475,7 @@ static int attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex, s
 	if (r < 0 || kind == PL_ATTACHED_NETKIT)
 		return r;
 	/* The other kind, where the choice has changed since it was attached. */
-	r = kind == PL_ATTACHED_CLSACT ? drop_link(dp->dir, hook, ifindex)
+	r = kind == PL_ATTACHED_CLSACT ? drop_link(&dp->haste, dp->dir, hook, ifindex)
 				       : drop_filter(dp->dir, hook, ifindex);
 	if (r < 0)
 		return fail_attach(err, r, hook, ifindex, kind,
@@ -474,27 +483,14 @@ static int attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex, s
 	return 0;
 }
 
-int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
-		       struct pl_error *err)
-{
-	struct dp_haste haste = dp_haste_begin(dp->haste_fd);
-	int r = attach(dp, hook, ifindex, err);
-
-	dp_haste_end(&haste);
-	return r;
-}
-
 int pl_datapath_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
 		       struct pl_error *err)
 {
-	struct dp_haste haste;
 	int r, r2;
 
 	take_over(dp, hook, ifindex);
-	haste = dp_haste_begin(dp->haste_fd);
-	r = drop_link(dp->dir, hook, ifindex);
+	r = drop_link(&dp->haste, dp->dir, hook, ifindex);
 	r2 = hook == PL_HOOK_FROM_NETKIT ? 0 : drop_filter(dp->dir, hook, ifindex);
-	dp_haste_end(&haste);
 	r = r ?: r2;
 	if (r < 0)
 		return pl_fail(err, r, "detach %s from device %u: %s", hooks[hook].prog_name,
@@ -528,7 +524,8 @@ static int list_links(const char *dir, struct dp_names *ret)
 }
 
 /* What a pin or note stands for now; stale ones are cleared away. NONE: nothing. */
-static enum pl_attach_kind attachment_kind(const char *dir, const struct attachment *a)
+static enum pl_attach_kind attachment_kind(struct dp_haste *haste, const char *dir,
+					   const struct attachment *a)
 {
 	struct link_state link;
 	char name[NAME_SIZE];
@@ -546,13 +543,13 @@ static enum pl_attach_kind attachment_kind(const char *dir, const struct attachm
 	if (fd < 0 || link_state(fd, &link))
 		return PL_ATTACHED_NONE;
 	if (!link_is_here(a->hook, a->ifindex, &link)) {
-		drop_link(dir, a->hook, a->ifindex);
+		drop_link(haste, dir, a->hook, a->ifindex);
 		return PL_ATTACHED_NONE;
 	}
 	return link.type == LINK_TYPE_NETKIT ? PL_ATTACHED_NETKIT : PL_ATTACHED_TCX;
 }
 
-static int each_in_set(const char *dir,
+static int each_in_set(struct dp_haste *haste, const char *dir,
 		       int (*fn)(enum pl_hook hook, uint32_t ifindex, enum pl_attach_kind kind,
 				 void *arg),
 		       void *arg)
@@ -567,7 +564,7 @@ static int each_in_set(const char *dir,
 
 		if (parse_name(names.names[i], &a))
 			continue;
-		kind = attachment_kind(dir, &a);
+		kind = attachment_kind(haste, dir, &a);
 		if (kind != PL_ATTACHED_NONE)
 			r = fn(a.hook, a.ifindex, kind, arg);
 	}
@@ -584,7 +581,7 @@ int pl_datapath_each_attachment(struct pl_datapath *dp,
 
 	r = dp_list_sets(dp->root, &sets);
 	for (size_t i = 0; i < sets.n && !r; i++)
-		r = each_in_set(sets.names[i], fn, arg);
+		r = each_in_set(&dp->haste, sets.names[i], fn, arg);
 	return r;
 }
 
@@ -603,35 +600,31 @@ static int relink_one(enum pl_hook hook, uint32_t ifindex, enum pl_attach_kind k
 
 int dp_relink(struct pl_datapath *dp, struct pl_error *err)
 {
-	int r = each_in_set(dp->dir, relink_one, dp);
+	int r = each_in_set(&dp->haste, dp->dir, relink_one, dp);
 
 	if (r < 0)
 		return pl_fail(err, r, "list the attachments in %s: %s", dp->dir, strerror(-r));
 	return 0;
 }
 
-int dp_detach_set(const char *dir, struct pl_error *err)
+int dp_detach_set(struct dp_haste *haste, const char *dir, struct pl_error *err)
 {
 	pl_cleanup(dp_names_clear) struct dp_names names = {0};
-	pl_autoclose int haste_fd = dp_haste_open();
-	struct dp_haste haste;
 	int r, first = 0;
 
 	r = list_links(dir, &names);
 	if (r < 0)
 		return pl_fail(err, r, "list the attachments in %s: %s", dir, strerror(-r));
-	haste = dp_haste_begin(haste_fd);
 	for (size_t i = 0; i < names.n; i++) {
 		struct attachment a;
 
 		if (parse_name(names.names[i], &a))
 			continue;
 		r = a.clsact ? drop_filter(dir, a.hook, a.ifindex)
-			     : drop_link(dir, a.hook, a.ifindex);
+			     : drop_link(haste, dir, a.hook, a.ifindex);
 		if (r < 0 && !first)
 			first = pl_fail(err, r, "detach %s: %s", names.names[i], strerror(-r));
 	}
-	dp_haste_end(&haste);
 	return first;
 }
 

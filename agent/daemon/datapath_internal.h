@@ -61,11 +61,17 @@ enum {
 	PL_BPF_NETKIT_PEER = 55,
 };
 
+struct dp_haste {
+	int fd; /* -1: none can be made */
+	bool on;
+	char note[PATH_MAX]; /* a symbolic link that is there while we have it set */
+};
+
 struct pl_datapath {
 	char *root; /* BPFFS_DIR */
 	char *dir;  /* BPFFS_DIR/v<PL_ABI> */
 	int lock_fd;
-	int haste_fd;
+	struct dp_haste haste;
 	bool old_sets; /* pins of other ABI versions may hold attachments */
 	bool adopted;
 	enum pl_attach_choice choice;
@@ -96,13 +102,12 @@ const char *dp_eperm_hint(void);
 
 /* datapath_haste.c: grace periods that do not last. */
 
-/* fd for the others; -1: no haste can be made, which is only slow. */
-int dp_haste_open(void);
-struct dp_haste {
-	int fd; /* borrowed; -1: nothing to put back */
-};
-/* Until dp_haste_end(). */
-struct dp_haste dp_haste_begin(int fd);
+#define DP_RCU_EXPEDITED "/sys/kernel/rcu_expedited"
+
+/* @knob: DP_RCU_EXPEDITED. What a crash left set is put back. Failing is only slow. */
+void dp_haste_open(struct dp_haste *haste, const char *root, const char *knob);
+void dp_haste_close(struct dp_haste *haste);
+void dp_haste_begin(struct dp_haste *haste);
 void dp_haste_end(struct dp_haste *haste);
 
 /* datapath_pins.c: paths, folders, pins. Names never hold a dot: the bpffs forbids it. */
@@ -144,7 +149,7 @@ int dp_remove_set(const char *dir);
 /* Each attachment of the set to the programs of @dp; what is stale is unpinned. */
 int dp_relink(struct pl_datapath *dp, struct pl_error *err);
 /* Detaches all that the set @dir holds. The first error is kept, the rest still tried. */
-int dp_detach_set(const char *dir, struct pl_error *err);
+int dp_detach_set(struct dp_haste *haste, const char *dir, struct pl_error *err);
 /* Whether a set holds an attachment. */
 bool dp_set_in_use(const char *dir);
 

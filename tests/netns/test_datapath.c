@@ -13,9 +13,11 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include "datapath_internal.h"
 #include "log.h"
 #include "nl.h"
@@ -781,6 +783,104 @@ static void test_incomplete_set(void **state)
 	close_it(&dp);
 }
 
+/*
+ * Places to die at: whatever changes a pin or an attachment. These stand before libbpf's and
+ * libc's functions of the same names.
+ */
+static unsigned int steps, die_at;
+
+static void step(void)
+{
+	if (++steps == die_at)
+		kill(getpid(), SIGKILL);
+}
+
+int bpf_obj_pin(int fd, const char *path)
+{
+	union bpf_attr attr = {.pathname = (uint64_t)(uintptr_t)path, .bpf_fd = (uint32_t)fd};
+
+	step();
+	return (int)syscall(SYS_bpf, BPF_OBJ_PIN, &attr, sizeof(attr));
+}
+
+int bpf_link_update(int link_fd, int new_prog_fd, const struct bpf_link_update_opts *opts)
+{
+	union bpf_attr attr = {.link_update.link_fd = (uint32_t)link_fd,
+			       .link_update.new_prog_fd = (uint32_t)new_prog_fd};
+
+	step();
+	return (int)syscall(SYS_bpf, BPF_LINK_UPDATE, &attr, sizeof(attr));
+}
+
+int rename(const char *from, const char *to)
+{
+	step();
+	return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+/* Opens with that size in a process that dies at the step; 0: it lives. Returns the steps made. */
+static int open_and_die(uint32_t max_endpoints, unsigned int at)
+{
+	int status;
+	pid_t child = fork();
+
+	assert_true(child >= 0);
+	if (!child) {
+		struct pl_datapath_opts opts = options(PL_ATTACH_AUTO);
+		struct pl_datapath *dp = NULL;
+
+		opts.max_endpoints = max_endpoints;
+		opts.max_flows = max_endpoints;
+		steps = 0;
+		die_at = at;
+		_exit(pl_datapath_open(&opts, &dp, NULL) ? 0 : (int)steps);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(at ? WIFSIGNALED(status) : WIFEXITED(status));
+	return at ? 0 : WEXITSTATUS(status);
+}
+
+/* Dead anywhere in a start that changes all sizes: attached always, contents kept. */
+static void test_death_in_a_start(void **state)
+{
+	const uint64_t until = pl_now_ns() + 8ULL * 1000000000;
+	const struct pl_ip ip = {AF_INET, {10, 1, 0, 5}};
+	const struct pl_addr addr = {.endpoint = 3, .kind = PL_ADDR_POD};
+	struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
+	const uint32_t ifindex = device();
+	unsigned int points, died = 0;
+	struct pl_addr got;
+
+	attach(dp, PL_HOOK_FROM_POD, ifindex);
+	pl_datapath_endpoints(dp)[3].ifindex = 77;
+	assert_int_equal(pl_datapath_addr_set(dp, &ip, &addr), 0);
+	close_it(&dp);
+	points = (unsigned int)open_and_die(2 * ENDPOINTS, 0);
+	assert_true(points > 20);
+	/* From the last back, in strides: all of them where there is time. */
+	for (unsigned int stride = 0; stride < 5; stride++)
+		for (unsigned int at = points - stride; at > 0 && at <= points; at -= 5) {
+			if (died > 5 && pl_now_ns() > until)
+				break;
+			open_and_die((died % 3 + 1) * ENDPOINTS + at, at);
+			died++;
+			if (have_tcx)
+				assert_int_equal(count_tcx(ifindex, PL_BPF_TCX_INGRESS), 1);
+			else
+				assert_int_not_equal(filter_prog(ifindex, BPF_TC_INGRESS, PRIORITY,
+								 HANDLE_FROM_POD),
+						     0);
+		}
+	dp = open_as(PL_ATTACH_AUTO);
+	assert_true(pl_datapath_adopted(dp));
+	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_FROM_POD, ifindex), automatic());
+	assert_int_equal(list(dp).n, 1);
+	assert_int_equal(pl_datapath_endpoints(dp)[3].ifindex, 77);
+	assert_int_equal(pl_datapath_addr_get(dp, &ip, &got), 0);
+	close_it(&dp);
+	assert_int_equal(system("ls " SET "/* | grep -e -new"), 1 << 8);
+}
+
 /* What another ABI version attached goes on until we attach there ourselves. */
 static void test_other_abi_version(void **state)
 {
@@ -1041,41 +1141,67 @@ static void test_program_slots(void **state)
 	close_it(&dp);
 }
 
-static char rcu_expedited(void)
+static char read_char(const char *path)
 {
-	pl_autoclose int fd = open("/sys/kernel/rcu_expedited", O_RDONLY);
+	pl_autoclose int fd = open(path, O_RDONLY);
 	char c = 0;
 
 	return fd >= 0 && read(fd, &c, 1) == 1 ? c : 0;
 }
 
-/* Attaching sets it for a moment: whatever it was must stand there again. */
-static void test_haste_is_put_back(void **state)
+/* On a file that stands for the kernel's: others on this machine may be using that. */
+static void test_haste(void **state)
 {
-	pl_cleanup(close_it) struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
-	const char before = rcu_expedited();
-	pl_autoclose int fd = dp_haste_open();
+	struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
+	char knob[] = "/run/knob-XXXXXX";
+	pl_autoclose int fd = mkstemp(knob);
+	struct dp_haste haste, next;
+
+	assert_int_equal(write(fd, "0\n", 2), 2);
+	dp_haste_open(&haste, ROOT, knob);
+	dp_haste_begin(&haste);
+	assert_int_equal(read_char(knob), '1');
+	dp_haste_end(&haste);
+	assert_int_equal(read_char(knob), '0');
+
+	/* Died meanwhile: the next start puts it back. */
+	dp_haste_begin(&haste);
+	dp_haste_open(&next, ROOT, knob);
+	assert_int_equal(read_char(knob), '0');
+	dp_haste_close(&haste);
+
+	/* Set by the administrator: left alone. */
+	assert_int_equal(pwrite(fd, "1\n", 2, 0), 2);
+	dp_haste_begin(&next);
+	dp_haste_end(&next);
+	assert_int_equal(read_char(knob), '1');
+	dp_haste_close(&next);
+	dp_haste_open(&next, ROOT, "/nowhere/knob");
+	dp_haste_begin(&next);
+	dp_haste_end(&next);
+	unlink(knob);
+	close_it(&dp);
+}
+
+/* Also after attachments that failed. */
+static void test_rcu_is_left_as_it_was(void **state)
+{
+	struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
 	struct pl_error err = {0};
-	struct dp_haste haste;
 
-	attach(dp, PL_HOOK_FROM_POD, device());
-	assert_int_equal(rcu_expedited(), before);
-	assert_int_not_equal(pl_datapath_attach(dp, PL_HOOK_FROM_POD, 123456, &err), 0);
-	assert_int_equal(rcu_expedited(), before);
-	detach(dp, PL_HOOK_FROM_POD, device());
-	assert_int_equal(rcu_expedited(), before);
-	if (fd < 0 || before != '0')
+	if (read_char(DP_RCU_EXPEDITED) != '0') {
+		close_it(&dp);
 		skip();
-
-	haste = dp_haste_begin(fd);
-	assert_int_equal(rcu_expedited(), '1');
-	/* As if an administrator had set it: not ours to put back. */
+	}
 	attach(dp, PL_HOOK_FROM_POD, device());
-	assert_int_equal(rcu_expedited(), '1');
-	dp_haste_end(&haste);
-	assert_int_equal(rcu_expedited(), '0');
-	haste = dp_haste_begin(-1);
-	dp_haste_end(&haste);
+	assert_int_not_equal(pl_datapath_attach(dp, PL_HOOK_FROM_POD, 123456, &err), 0);
+	detach(dp, PL_HOOK_FROM_POD, device());
+	assert_false(exists(ROOT "/rcu_expedited"));
+	/* Another podlane on this machine may be attaching just now. */
+	for (int i = 0; i < 200 && read_char(DP_RCU_EXPEDITED) != '0'; i++)
+		usleep(10000);
+	assert_int_equal(read_char(DP_RCU_EXPEDITED), '0');
+	close_it(&dp);
 }
 
 static void test_remove_leaves_nothing(void **state)
@@ -1133,6 +1259,7 @@ int main(void)
 		ROW(test_netkit),
 		ROW(test_half_way_pins),
 		ROW(test_incomplete_set),
+		ROW(test_death_in_a_start),
 		ROW(test_other_abi_version),
 		ROW(test_refused_map_is_rebuilt),
 		ROW(test_walks),
@@ -1141,7 +1268,8 @@ int main(void)
 		ROW(test_networks),
 		ROW(test_mirrors),
 		ROW(test_program_slots),
-		ROW(test_haste_is_put_back),
+		ROW(test_haste),
+		ROW(test_rcu_is_left_as_it_was),
 		ROW(test_remove_leaves_nothing),
 #undef ROW
 	};
