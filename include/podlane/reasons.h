@@ -8,7 +8,7 @@
 #define PODLANE_REASONS_H
 
 /* Append only: the number is part of the key of a pinned counter map. */
-/* clang-format off: a table */
+/* clang-format off */
 #define PL_REASONS(X)                                                                          \
 	X(FORWARD_LOCAL,     "handed to a pod of this node")                                   \
 	X(FORWARD_NATIVE,    "sent out of an uplink to a native network")                      \
