@@ -132,15 +132,18 @@ static inline const char *reason_name(enum pl_reason reason)
 
 /* --- devices and maps --- */
 
+/* Where copies go: devices that send nothing of their own. */
+static const char silent[] = "link add target0 type veth peer name analyser0\n"
+			     "link add stage0 type veth peer name stage1\n"
+			     "link set target0 up\nlink set analyser0 up\n"
+			     "link set stage0 up\nlink set stage1 up\n";
+
 static const char topology[] =
 	"link add hostA address 02:00:00:00:0a:01 type veth peer name podA address 02:00:00:00:0a:02\n"
 	"link add hostB address 02:00:00:00:0b:01 type veth peer name podB address 02:00:00:00:0b:02\n"
 	"link add uplink0 address 02:00:00:00:0e:01 type veth peer name router0\n"
-	"link add target0 type veth peer name analyser0\n"
-	"link add stage0 type veth peer name stage1\n"
 	"link set hostA up\nlink set podA up\nlink set hostB up\nlink set podB up\n"
-	"link set uplink0 up\nlink set router0 up\nlink set target0 up\nlink set analyser0 up\n"
-	"link set stage0 up\nlink set stage1 up\n"
+	"link set uplink0 up\nlink set router0 up\n"
 	"address add 192.0.2.1/24 dev uplink0\naddress add fd00:2::1/64 dev uplink0 nodad\n"
 	"route add 10.9.0.0/24 via 192.0.2.2\nroute add 198.51.100.0/24 via 192.0.2.2\n"
 	"route add fd00:9::/64 via fd00:2::2\nroute add 2001:db8:9::/64 via fd00:2::2\n"
@@ -164,17 +167,23 @@ static inline uint32_t index_of(const char *name)
 	return index;
 }
 
-static inline void make_devices(void)
+static inline void ip_batch(const char *commands)
 {
 	FILE *ip = popen("ip -batch -", "w");
 
-	/* No addresses of its own making, and so no packets but those of the tests. */
-	write_file("/proc/sys/net/ipv6/conf/default/addr_gen_mode", "1");
+	if (!ip || fputs(commands, ip) < 0 || pclose(ip))
+		fail_msg("make the devices with ip -batch");
+}
+
+static inline void make_devices(void)
+{
 	write_file("/proc/sys/net/ipv4/ip_forward", "1");
 	write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1");
 	write_file("/proc/sys/net/ipv6/conf/default/forwarding", "1");
-	if (!ip || fputs(topology, ip) < 0 || pclose(ip))
-		fail_msg("make the devices with ip -batch");
+	write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	ip_batch(silent);
+	write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "0");
+	ip_batch(topology);
 	if_host_a = index_of("hostA");
 	if_host_b = index_of("hostB");
 	if_uplink = index_of("uplink0");
