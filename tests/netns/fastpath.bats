@@ -6,14 +6,15 @@
 
 load node
 
-# Under its second name this file tests the other way to attach.
+# Under its other names this file tests the other way to attach, and netkit beside veth.
 setup_file() {
 	load node
+	export PL_ATTACH=auto PL_LINK=''
 	case $BATS_TEST_FILENAME in
 	*_clsact.bats) PL_ATTACH=clsact ;;
-	*) PL_ATTACH=auto ;;
+	*_netkit_l3.bats) PL_LINK='--link netkit --netkit-mode l3' ;;
+	*_netkit_l2.bats) PL_LINK='--link netkit --netkit-mode l2' ;;
 	esac
-	export PL_ATTACH
 	node_up --attach $PL_ATTACH
 }
 teardown_file() { load node && node_down; }
@@ -35,6 +36,7 @@ to_b() { reason b in FORWARD_LOCAL; }
 		grep -qx clsact "$BATS_TEST_TMPDIR/kind"
 	fi ;;
 	esac
+	[ -z "$PL_LINK" ] || [ "$(podlane -j endpoint show b | jq -r .endpoint.attached.fromPod)" = netkit ]
 }
 
 @test "pod to pod, IPv4: redirected both ways, nothing through the stack" {
@@ -51,6 +53,15 @@ to_b() { reason b in FORWARD_LOCAL; }
 	pings a $B6
 	[ "$(witness_caught)" = 0 ]
 	[ $(($(to_b) - before)) -ge 3 ]
+}
+
+@test "between the pods of the second kind of link, and back to the first" {
+	witness_up
+	pings b $C4
+	pings c $B6
+	pings c $A4
+	pings b $A6
+	[ "$(witness_caught)" = 0 ]
 }
 
 @test "outside to pod, IPv4: redirected at the uplink" {
@@ -83,6 +94,7 @@ to_b() { reason b in FORWARD_LOCAL; }
 	listens b 7000
 	in_ns a curl -sS -m 20 "http://$B4:7000/file" | cmp - "$BATS_TEST_TMPDIR/www/file"
 	in_ns a curl -sS -m 20 "http://[$B6]:7000/file" | cmp - "$BATS_TEST_TMPDIR/www/file"
+	in_ns c curl -sS -m 20 "http://$B4:7000/file" | cmp - "$BATS_TEST_TMPDIR/www/file"
 	[ "$(witness_caught)" = 0 ]
 }
 

@@ -110,12 +110,16 @@ pings() {
 	in_ns "$from" ping -n -q -c 3 -i 0.05 -W 1 "$@" "$to" | tee /dev/stderr | grep -q ' 3 received'
 }
 
-# The whole node of most files: outside, three pods, the daemon's options as arguments
+# The whole node of most files: outside, three pods, the daemon's options as arguments. Pods b and c
+# take the link options in PL_LINK; a is on veth always.
 node_up() {
 	outside_up
 	daemon_start "$@"
-	local pod
-	for pod in a b c; do pod_up $pod; done
+	pod_up a
+	# shellcheck disable=SC2086
+	pod_up b ${PL_LINK:-}
+	# shellcheck disable=SC2086
+	pod_up c ${PL_LINK:-}
 	A4=$(ip4_of a) B4=$(ip4_of b) C4=$(ip4_of c)
 	A6=$(ip6_of a) B6=$(ip6_of b) C6=$(ip6_of c)
 	export A4 B4 C4 A6 B6 C6
