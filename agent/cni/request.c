@@ -121,6 +121,13 @@ static int decode_name(struct cni_request *r, struct cni_error *err)
 	return 0;
 }
 
+static bool is_accelerate(const json_t *conf)
+{
+	const char *mode = json_string_value(json_object_get(conf, "mode"));
+
+	return mode && strcmp(mode, "accelerate") == 0;
+}
+
 int cni_request_init(const struct cni_env *env, const char *input, size_t len, enum cni_version min,
 		     struct cni_request *ret, struct cni_error *err)
 {
@@ -141,8 +148,13 @@ int cni_request_init(const struct cni_env *env, const char *input, size_t len, e
 	if (code)
 		return code;
 	ret->prev_result = json_object_get(ret->conf, "prevResult");
+	if (json_is_null(ret->prev_result))
+		ret->prev_result = NULL;
 	if (ret->prev_result && !json_is_object(ret->prev_result))
 		return cni_fail(err, CNI_DECODE, "prevResult is no JSON object");
+	/* There the earlier plugin's IPAM gave the addresses, and will take them back. */
+	if (is_accelerate(ret->conf))
+		return 0;
 	ipam = json_string_value(json_object_get(json_object_get(ret->conf, "ipam"), "type"));
 	if (ipam && *ipam && strcmp(ipam, "podlane") != 0)
 		ret->ipam = ipam;

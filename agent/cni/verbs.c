@@ -265,7 +265,7 @@ static int add_carry_out(struct add *a, json_t **ret, struct cni_error *err)
 	a->sock = cni_daemon_connect(&a->r->env, ADD_MS, &why);
 	if (a->sock < 0)
 		return cni_fail_from(err, &why);
-	if (a->r->ipam && a->conf.mode == PL_MODE_POD) {
+	if (a->r->ipam) {
 		code = add_lease(a, err);
 		if (code)
 			return code;
@@ -408,7 +408,7 @@ static int verb_check(const struct cni_request *r, json_t **ret, struct cni_erro
 
 	if (!code)
 		code = check_by_daemon(r, &conf, err);
-	if (!code && r->ipam && conf.mode == PL_MODE_POD)
+	if (!code && r->ipam)
 		code = cni_delegate(r, "CHECK", NULL, err);
 	pl_netconf_clear(&conf);
 	return code;
@@ -454,7 +454,7 @@ static int verb_status(const struct cni_request *r, json_t **ret, struct cni_err
 
 	if (!code)
 		code = status_by_daemon(r, &conf, err);
-	if (!code && r->ipam && conf.mode == PL_MODE_POD)
+	if (!code && r->ipam)
 		code = cni_delegate(r, "STATUS", NULL, err);
 	pl_netconf_clear(&conf);
 	return code;

@@ -41,6 +41,7 @@ static void bad_input_has_its_code(void **state)
 		{"{\"cniVersion\":\"1.0.0\",\"name\":7}", 7},
 		{"{\"cniVersion\":\"1.0.0\",\"name\":\"a\",\"prevResult\":[]}", 6},
 		{"{\"cniVersion\":\"1.0.0\",\"name\":\"a\"}", 0},
+		{"{\"cniVersion\":\"1.0.0\",\"name\":\"a\",\"prevResult\":null}", 0},
 	};
 
 	for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
@@ -48,6 +49,19 @@ static void bad_input_has_its_code(void **state)
 
 		assert_int_equal(init_code(rows[i].conf, CNI_0_3_0, &err), rows[i].code);
 	}
+}
+
+static void an_accelerator_has_no_ipam_of_its_own(void **state)
+{
+	static const char conf[] = "{\"cniVersion\":\"1.0.0\",\"name\":\"a\",\"mode\":"
+				   "\"accelerate\",\"ipam\":{\"type\":\"host-local\"}}";
+	struct cni_env env = {.command = "DEL"};
+	struct cni_error err = {0};
+	struct cni_request r;
+
+	assert_int_equal(cni_request_init(&env, conf, strlen(conf), CNI_0_3_0, &r, &err), 0);
+	assert_null(r.ipam);
+	cni_request_clear(&r);
 }
 
 static void a_verb_newer_than_the_configuration_is_refused(void **state)
@@ -257,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_input_has_its_code),
+		cmocka_unit_test(an_accelerator_has_no_ipam_of_its_own),
 		cmocka_unit_test(a_verb_newer_than_the_configuration_is_refused),
 		cmocka_unit_test(every_bad_variable_is_named),
 		cmocka_unit_test(interface_names_follow_the_specification),
