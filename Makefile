@@ -95,6 +95,16 @@ $(TESTS) $(TOOLS): $(B)/%: $(B)/%.o $(DAEMON) $(CNI) $(CLI) $(FILTER) $(COMMON)
 		-o $@ $(call libs,$(podlaned_LIBS) cmocka)
 tests: all $(TESTS) $(TOOLS)
 
+# What the bench runs; its own BPF programs, too.
+BENCH := $(addprefix $(B)/tests/bench/,load cni bpf empty)
+$(B)/tests/bench/load: $(B)/tests/bench/traffic.o
+$(BENCH): $(B)/%: $(B)/%.o $(COMMON)
+	$(call run,LD)$(call link,libbpf jansson libmnl)
+$(B)/tests/bench/limit.bpf.o: tests/bench/limit.bpf.c tests/bench/limit.h Makefile
+	@mkdir -p $(@D)
+	$(call run,BPF)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+bench-tools: $(BENCH) $(B)/tests/bench/limit.bpf.o
+
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(FUZZERS): $(B)/%: $(B)/%.o $(DAEMON) $(FILTER) $(COMMON)
 	$(call run,LD)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $< $(DAEMON) $(FILTER) $(COMMON) -o $@ \
@@ -117,8 +127,8 @@ demo:
 	scripts/demo
 bench bench-check:
 	scripts/install-deps build bench
-	$(MAKE) all
-	tests/bench/run $(if $(filter bench-check,$@),--check)
+	$(MAKE) all bench-tools
+	B=$(B) tests/bench/run $(if $(filter bench-check,$@),--check) $(BENCH_ARGS)
 lint:
 	scripts/install-deps build lint
 	tests/lint
@@ -128,7 +138,7 @@ fuzz:
 	scripts/install-deps build test
 	+B=$(B) FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) tests/run fuzz
 
-compile_commands.json: $(wildcard agent/*/*.c tests/*/*.c) Makefile
+compile_commands.json: $(filter-out %.bpf.c,$(wildcard agent/*/*.c tests/*/*.c)) Makefile
 	printf '%s\n' $(filter %.c,$^) | jq -Rn --arg dir '$(CURDIR)' --arg flags $(call quote,$(ALL_CFLAGS)) \
 		'[inputs | {directory: $$dir, file: ., command: "clang \($$flags) -Iagent/daemon -Iagent/cni -Iagent/cli -c \(.)"}]' >$@
 quote = '$(subst ','\'',$(1))'
@@ -155,8 +165,8 @@ help:
 clean:
 	rm -rf $(B) $(B)-asan $(B)-fuzz $(B)-clang $(B)-gcc compile_commands.json
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/agent $(B)/tests -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all tests fuzzers asan test test-kernels demo bench bench-check lint fuzz fuzz-build install uninstall help clean
+.PHONY: all tests fuzzers asan test test-kernels demo bench bench-check bench-tools lint fuzz fuzz-build install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
