@@ -67,11 +67,7 @@ cri() { CRI_CGROUP=/$group /usr/bin/python3 "$BATS_TEST_DIRNAME/cri.py" "$T/c/c.
 
 # ctr has these two folders built in.
 lay_built_in_folders() {
-	local d
-	for d in etc opt; do
-		mkdir -p "$T/over/$d" "$T/work/$d"
-		mount -t overlay -o "lowerdir=/$d,upperdir=$T/over/$d,workdir=$T/work/$d" overlay "/$d"
-	done
+	writable /etc /opt
 	mkdir -p /etc/cni/net.d /opt/cni/bin
 	rm -f /etc/cni/net.d/* /opt/cni/bin/*
 	cp "$T/net.d"/* /etc/cni/net.d/
@@ -81,13 +77,13 @@ lay_built_in_folders() {
 @test "containerd: ctr run --cni, two containers say hello by the fast path" {
 	engine_up "$(conflist 1.0.0)"
 	lay_built_in_folders
-	c run -d --cni localhost/bb:1 a busybox httpd -f -p 80 -h /www
-	c run -d --cni localhost/bb:1 b sleep 600
+	c run -d --cni --cgroup "/$group/a" localhost/bb:1 a busybox httpd -f -p 80 -h /www
+	c run -d --cni --cgroup "/$group/b" localhost/bb:1 b sleep 600
 	a=$(endpoints | jq -r '.[] | select(.containerId == "default-a") | .addresses[0].address | split("/")[0]')
 	before=$(fast_packets)
 	[ "$(c task exec --exec-id x b timeout 5 wget -q -O - "http://$a/")" = "hello from podlane" ]
 	[ $(($(fast_packets) - before)) -ge 5 ]
-	[ "$(c run --rm --cni localhost/bb:1 d timeout 5 wget -q -O - "http://$a/")" = "hello from podlane" ]
+	[ "$(c run --rm --cni --cgroup "/$group/d" localhost/bb:1 d timeout 5 wget -q -O - "http://$a/")" = "hello from podlane" ]
 	[ "$(endpoints | jq length)" = 2 ] # that of d is gone
 }
 

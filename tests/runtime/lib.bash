@@ -25,6 +25,7 @@ node_setup() {
 	for p in "$plugins"/*; do
 		[ "${p##*/}" = podlane ] || ln -sf "$p" "$T/bin/"
 	done
+	writable /var/lib # libcni keeps results there, whoever uses it
 	new_pod outside
 	ip link add up0 type veth peer name wire0 netns outside
 	ip addr add 192.0.2.1/24 dev up0
@@ -40,9 +41,28 @@ node_setup() {
 node_teardown() {
 	cni_teardown
 	ip link del up0 2>/dev/null || :
+	# What an engine did not live to remove must not meet the next test.
+	pod_links | while read -r link; do ip link del "$link"; done
 	awk -v t="$T/" 'index($2, t) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
+	umount -l /var/lib 2>/dev/null || :
 	rm -rf "$T/rootfs"
-	find /sys/fs/cgroup -depth -type d -path "*/$group*" -exec rmdir {} + 2>/dev/null || :
+	await 5 cgroups_are_gone
+}
+
+# What an engine left running in our folder is ours to end.
+cgroups_are_gone() {
+	find /sys/fs/cgroup -path "*/$group/*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | xargs -r kill -KILL
+	find /sys/fs/cgroup -depth -type d -path "*/$group*" -exec rmdir {} \; 2>/dev/null
+	[ -z "$(find /sys/fs/cgroup -maxdepth 2 -type d -name "$group*")" ]
+}
+
+# Writes below DIR end in the test's folder.
+writable() { # DIR...
+	local d
+	for d; do
+		mkdir -p "$T/over$d" "$T/work$d"
+		mount -t overlay -o "lowerdir=$d,upperdir=$T/over$d,workdir=$T/work$d" overlay "$d"
+	done
 }
 
 outside() { nsenter --net=/run/netns/outside "$@"; }
@@ -115,4 +135,5 @@ node_is_clean() {
 	refute grep -E '10\.77\.|fd77:' <(ip route show table all; ip -6 route show table all)
 }
 
-no_pod_links() { ! ip -o link show type veth | grep -qE ": pl[0-9a-f]{12}@"; }
+pod_links() { ip -o link show | sed -nE 's/^[0-9]+: (pl[0-9a-f]{12})@.*/\1/p'; }
+no_pod_links() { [ -z "$(pod_links)" ]; }

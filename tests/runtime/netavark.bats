@@ -33,8 +33,8 @@ setup() {
 	root=$T/root
 	make_rootfs "$T/rootfs"
 	tar -C "$T/rootfs" -cf "$T/rootfs.tar" .
-	mkdir -p "$T/over" "$T/work" "$root"
-	mount -t overlay -o "lowerdir=$base,upperdir=$T/over,workdir=$T/work" overlay "$root"
+	mkdir -p "$T/upper" "$T/scratch" "$root"
+	mount -t overlay -o "lowerdir=$base,upperdir=$T/upper,workdir=$T/scratch" overlay "$root"
 	local d
 	for d in proc sys dev run; do mount --rbind "/$d" "$root/$d"; done
 	mkdir -p "$root/plugins" "$root/etc/containers/networks"
