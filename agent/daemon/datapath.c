@@ -430,7 +430,8 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	dp->lock_fd = dp_lock(dp->root, err);
 	if (dp->lock_fd < 0)
 		return dp->lock_fd;
-	dp_haste_open(&dp->haste, dp->root, DP_RCU_EXPEDITED);
+	if (opts->expedite)
+		dp_haste_open(&dp->haste, dp->root, DP_RCU_EXPEDITED);
 	r = dp_probe(&dp->features, err);
 	if (!r)
 		r = check_choice(dp, err);

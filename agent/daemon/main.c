@@ -80,6 +80,7 @@ static const struct option long_options[] = {
 	{"uplinks", required_argument, NULL, 'o'},
 	{"native", required_argument, NULL, 'o'},
 	{"forwarding", required_argument, NULL, 'o'},
+	{"expedite", required_argument, NULL, 'o'},
 	{0},
 };
 
@@ -243,6 +244,7 @@ static int open_datapath(struct pl_daemon *d, struct pl_error *err)
 		.max_endpoints = d->settings.max_endpoints + 1,
 		.max_flows = d->settings.max_flows,
 		.attach = d->settings.attach,
+		.expedite = d->settings.expedite,
 	};
 	int r = pl_datapath_open(&opts, &d->dp, err);
 

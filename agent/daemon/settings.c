@@ -144,13 +144,24 @@ static int parse_native(struct pl_settings *s, const char *key, const json_t *v,
 	return 0;
 }
 
-static int parse_forwarding(struct pl_settings *s, const char *key, const json_t *v,
-			    struct pl_error *err)
+static int take_bool(bool *ret, const char *key, const json_t *v, struct pl_error *err)
 {
 	if (!json_is_boolean(v))
 		return pl_fail(err, -EINVAL, "%s: expected true or false", key);
-	s->forwarding = json_is_true(v);
+	*ret = json_is_true(v);
 	return 0;
+}
+
+static int parse_forwarding(struct pl_settings *s, const char *key, const json_t *v,
+			    struct pl_error *err)
+{
+	return take_bool(&s->forwarding, key, v, err);
+}
+
+static int parse_expedite(struct pl_settings *s, const char *key, const json_t *v,
+			  struct pl_error *err)
+{
+	return take_bool(&s->expedite, key, v, err);
 }
 
 static int default_network(struct pl_netconf *ret, const json_t *over, struct pl_error *err)
@@ -198,7 +209,8 @@ static int check_mirror(const json_t *all, size_t index, const json_t *item, str
 			json_string_value(json_object_get(json_array_get(all, i), "name"));
 
 		if (name && !strcmp(name, spec.name))
-			r = pl_fail(err, -EINVAL, "name: \"%s\" is that of an earlier session", name);
+			r = pl_fail(err, -EINVAL, "name: \"%s\" is that of an earlier session",
+				    name);
 	}
 	if (!r && spec.filter)
 		r = pl_filter_compile(spec.filter, &filter, err);
@@ -230,6 +242,7 @@ static int parse_mirrors(struct pl_settings *s, const char *key, const json_t *v
 #define shape_uplinks	   LIST
 #define shape_native	   LIST
 #define shape_forwarding   BOOLEAN
+#define shape_expedite	   BOOLEAN
 #define shape_network	   NESTED
 #define shape_mirrors	   NESTED
 
@@ -256,6 +269,7 @@ void pl_settings_init(struct pl_settings *s)
 		.max_flows = 65536,
 		.attach = PL_ATTACH_AUTO,
 		.forwarding = true,
+		.expedite = true,
 	};
 	/* Constant input: it fails only without memory, which the first ADD then reports. */
 	(void)default_network(&s->network, NULL, NULL);

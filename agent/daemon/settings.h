@@ -30,6 +30,7 @@
 	X(uplinks, "uplinks", "PATTERNS", "devices to the network; empty: by default route")       \
 	X(native, "native", "PREFIXES", "networks that pods reach by FIB, past the stack")         \
 	X(forwarding, "forwarding", "BOOL", "switch IP forwarding of the host on at start")        \
+	X(expedite, "expedite", "BOOL", "hurry the kernel's grace periods while attaching")        \
 	X(network, NULL, NULL, "the network of pods that name none")                               \
 	X(mirrors, NULL, NULL, "mirror sessions that are always there")
 
@@ -45,6 +46,7 @@ struct pl_settings {
 	struct pl_prefix native[PL_NATIVE_MAX];
 	size_t n_native;
 	bool forwarding;
+	bool expedite; /* see pl_datapath_opts */
 	struct pl_netconf network;
 	json_t *mirrors; /* array; owned */
 };

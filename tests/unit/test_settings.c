@@ -61,7 +61,7 @@ static void test_every_key(void **state)
 		 "{\"runDir\": \"/run/p2\", \"bpffs\": \"/sys/fs/bpf/p2\", \"logLevel\": \"warn\","
 		 "\"maxEndpoints\": 10, \"maxFlows\": 2048, \"attach\": \"clsact\","
 		 "\"uplinks\": [\"eth*\", \"bond0\"], \"native\": [\"10.0.0.0/8\", \"fd00::/8\"],"
-		 "\"forwarding\": false, \"network\": {\"mtu\": 1400},"
+		 "\"forwarding\": false, \"expedite\": false, \"network\": {\"mtu\": 1400},"
 		 "\"mirrors\": [{\"name\": \"ids\"}]}",
 		 &err);
 	assert_string_equal(err.text, "");
@@ -76,6 +76,7 @@ static void test_every_key(void **state)
 	assert_int_equal(s.n_native, 2);
 	assert_int_equal(s.native[1].ip.family, AF_INET6);
 	assert_false(s.forwarding);
+	assert_false(s.expedite);
 	assert_int_equal(s.network.mtu, 1400);
 	assert_int_equal(s.network.n_ranges, 2); /* what the file leaves out stays */
 	assert_int_equal(json_array_size(s.mirrors), 1);
