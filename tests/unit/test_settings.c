@@ -57,13 +57,14 @@ static void test_every_key(void **state)
 	int r;
 
 	pl_settings_init(&s);
-	r = load(&s,
-		 "{\"runDir\": \"/run/p2\", \"bpffs\": \"/sys/fs/bpf/p2\", \"logLevel\": \"warn\","
-		 "\"maxEndpoints\": 10, \"maxFlows\": 2048, \"attach\": \"clsact\","
-		 "\"uplinks\": [\"eth*\", \"bond0\"], \"native\": [\"10.0.0.0/8\", \"fd00::/8\"],"
-		 "\"forwarding\": false, \"expedite\": false, \"network\": {\"mtu\": 1400},"
-		 "\"mirrors\": [{\"name\": \"ids\"}]}",
-		 &err);
+	r = load(
+		&s,
+		"{\"runDir\": \"/run/p2\", \"bpffs\": \"/sys/fs/bpf/p2\", \"logLevel\": \"warn\","
+		"\"maxEndpoints\": 10, \"maxFlows\": 2048, \"attach\": \"clsact\","
+		"\"uplinks\": [\"eth*\", \"bond0\"], \"native\": [\"10.0.0.0/8\", \"fd00::/8\"],"
+		"\"forwarding\": false, \"expedite\": false, \"network\": {\"mtu\": 1400},"
+		"\"mirrors\": [{\"name\": \"ids\", \"endpoints\": \"all\", \"target\": {\"device\": \"tap0\"}}]}",
+		&err);
 	assert_string_equal(err.text, "");
 	assert_int_equal(r, 0);
 	assert_string_equal(s.run_dir, "/run/p2");
