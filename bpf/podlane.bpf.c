@@ -163,7 +163,7 @@ int pl_mirror(struct __sk_buff *skb)
 	int reason = state >> PL_STATE_REASON_SHIFT;
 	struct pl_offer offer;
 
-	pl_apart(reason);
+	pl_opaque(reason);
 	pl_mirror_prepare(&p, state, sessions, &offer);
 	sessions = pl_mirror_some(skb, &offer, sessions);
 	if (sessions)

@@ -25,8 +25,9 @@ enum pl_mirror_stage {
 	PL_STATE_REASON_SHIFT = 8,
 };
 
-_Static_assert(PL_STATE_DROPPED == PL_MIRROR_DROPS && PL_STATE_UNFILTERED >> 5 == PL_MIRROR_FILTER,
-	       "pl_offer_flags() shifts the one into the other");
+_Static_assert((int)PL_STATE_DROPPED == (int)PL_MIRROR_DROPS &&
+		       (int)PL_STATE_UNFILTERED >> 5 == (int)PL_MIRROR_FILTER,
+	       "pl_mirror_prepare() makes the one of the other");
 
 enum {
 	PL_SEEN_VALID = 0x8000, /* in skb->tc_index */

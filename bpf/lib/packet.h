@@ -18,8 +18,11 @@
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-/* Two facts out of one word: the compiler must not test them as one, which the verifier loses. */
-#define pl_apart(x) asm volatile("" : "+r"(x))
+/*
+ * Hides from the compiler where a value comes from. It would test two facts out of one word as one,
+ * or keep half of a pointer that it saw loaded from 32 bits: the verifier follows neither.
+ */
+#define pl_opaque(x) asm volatile("" : "+r"(x))
 
 enum {
 	PL_GO_ON = -1,
@@ -147,6 +150,22 @@ PL_INLINE int pl_receiver(struct pl_packet *p)
 	return PL_GO_ON;
 }
 
+PL_INLINE void *pl_data(const struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data;
+
+	pl_opaque(data);
+	return data;
+}
+
+PL_INLINE void *pl_data_end(const struct __sk_buff *skb)
+{
+	void *end = (void *)(long)skb->data_end;
+
+	pl_opaque(end);
+	return end;
+}
+
 /*
  * A driver may leave headers outside the linear area. What is fetched reaches the fields of TCP
  * that are read behind the longest of plain IP headers.
@@ -154,7 +173,7 @@ PL_INLINE int pl_receiver(struct pl_packet *p)
 PL_INLINE void pl_linearize(struct __sk_buff *skb)
 {
 	enum { WANT = ETH_HLEN + sizeof(struct ipv6hdr) + 20 };
-	char *data = (char *)(long)skb->data, *end = (char *)(long)skb->data_end;
+	char *data = pl_data(skb), *end = pl_data_end(skb);
 
 	if (unlikely(data + WANT > end) && skb->len > (__u32)(end - data))
 		bpf_skb_pull_data(skb, skb->len < WANT ? skb->len : WANT);
@@ -177,8 +196,8 @@ PL_INLINE int pl_headers(struct pl_packet *p, int headless)
 	__be16 type;
 
 	pl_linearize(skb);
-	c.pos = (void *)(long)skb->data;
-	c.end = p->end = (void *)(long)skb->data_end;
+	c.pos = pl_data(skb);
+	c.end = p->end = pl_data_end(skb);
 	p->family = 0;
 	p->eth = pl_take_eth(&c);
 	if (unlikely(!p->eth))

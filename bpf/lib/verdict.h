@@ -49,11 +49,10 @@ PL_INLINE void pl_rewrite_local(struct pl_packet *p)
  */
 PL_INLINE int pl_deliver(struct pl_packet *p)
 {
-	if (p->at == PL_AT_NETKIT) {
-		p->skb->mark = PL_MARK_HANDLED;
+	/* One store: of two the compiler may share the address, which the verifier refuses. */
+	p->skb->mark = p->at == PL_AT_NETKIT ? PL_MARK_HANDLED : 0;
+	if (p->at == PL_AT_NETKIT)
 		return bpf_redirect(p->dst->ifindex, 0);
-	}
-	p->skb->mark = 0;
 	return bpf_redirect_peer(p->dst->ifindex, 0);
 }
 
