@@ -13,10 +13,11 @@ setup() {
 	dir=$BATS_TEST_TMPDIR
 	export PODLANE_SOCKET=$dir/s.sock TERM=xterm
 	unset NO_COLOR
-	daemon=
+	daemon='' watching=''
 }
 
 teardown() {
+	[ -z "$watching" ] || { kill "$watching" && wait "$watching"; } 2>/dev/null || true
 	[ -z "$daemon" ] || { kill "$daemon" 2>/dev/null && wait "$daemon" 2>/dev/null; } || true
 	[ ! -e /run/netns/red ] || ip netns del red
 }
@@ -31,6 +32,15 @@ start() { # [SCENARIO]
 		sleep 0.05
 	done
 	return 1
+}
+
+wait_for() { # COMMAND...: within twenty seconds
+	local i
+	for ((i = 0; i < 200; i++)); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	echo "did not come: $*" && return 1
 }
 
 asked() { # JQ-FILTER: about the last request
@@ -358,15 +368,17 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs root: network namespaces"; }
 
 @test "stats --watch waits for a daemon that restarts" {
 	start
-	"$podlane" stats --watch 0.2 --count 12 >"$dir/out" 2>"$dir/err" 3>&- &
-	local watching=$!
-	sleep 0.6
+	"$podlane" stats --watch 0.2 >"$dir/out" 2>"$dir/err" 3>&- &
+	watching=$!
+	blocks() { [ "$(grep -c '^[0-9:]*, every' "$dir/out")" -ge "$1" ]; }
+	wait_for blocks 1
 	kill "$daemon" && wait "$daemon" || true
-	sleep 0.6
+	wait_for grep -q "trying again" "$dir/err"
+	local before
+	before=$(grep -c '^[0-9:]*, every' "$dir/out")
 	start
-	wait "$watching"
-	grep -q "trying again" "$dir/err"
-	[ "$(grep -c '^[0-9:]*, every' "$dir/out")" -ge 4 ]
+	wait_for blocks $((before + 2))
+	kill -0 "$watching"
 }
 
 # ---- mirrors ----

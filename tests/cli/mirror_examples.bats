@@ -51,6 +51,10 @@ setup() { watching=; }
 
 teardown() {
 	[ -z "$watching" ] || { kill "$watching" && wait "$watching"; } 2>/dev/null || true
+	local name
+	for name in remote sample forged; do # of a test that failed
+		podlane mirror del "$name" >/dev/null 2>&1 || true
+	done
 }
 
 example() { # LINE [PREFIX...]: it stands in the page; runs it
@@ -68,7 +72,7 @@ watch() { # LINE FILTER [PREFIX...]: the page's tcpdump, with more options of ou
 	# shellcheck disable=SC2086 # words of the page
 	"$@" $line -l -e "$filter" >"$dir/seen" 2>"$dir/tcpdump" 3>&- &
 	watching=$!
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 200; i++)); do
 		! grep -q 'listening on' "$dir/tcpdump" || return 0
 		sleep 0.1
 	done
@@ -77,7 +81,7 @@ watch() { # LINE FILTER [PREFIX...]: the page's tcpdump, with more options of ou
 
 seen() { # COUNT PATTERN: so many lines, no more, no less
 	local i
-	for ((i = 0; i < 30; i++)); do
+	for ((i = 0; i < 100; i++)); do
 		[ "$(grep -cE "$2" "$dir/seen")" -lt "$1" ] || break
 		sleep 0.1
 	done

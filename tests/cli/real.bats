@@ -64,9 +64,9 @@ json() { # JQ-FILTER: holds for the output
 	jq -e "$1" <<<"$output" >/dev/null || { echo "$output" && false; }
 }
 
-wait_for() { # COMMAND...: within three seconds
+wait_for() { # COMMAND...: within ten seconds
 	local i
-	for ((i = 0; i < 30; i++)); do
+	for ((i = 0; i < 100; i++)); do
 		"$@" && return
 		sleep 0.1
 	done
