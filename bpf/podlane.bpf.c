@@ -169,13 +169,16 @@ int pl_mirror(struct __sk_buff *skb)
 	if (sessions)
 		pl_mirror_continue(skb, state, sessions);
 	pl_mirror_resume(&p, state);
-	/* Only where memory ran out in between. */
-	if (reason == PL_FORWARD_LOCAL && (!p.dst || !p.eth))
-		return TC_ACT_SHOT;
-	if (!(state & PL_STATE_IN) && reason == PL_FORWARD_LOCAL && pl_mirror_rest(&p)) {
-		pl_rewrite_local(&p);
-		rewritten = 1;
-		pl_mirror_offer(&p, state | PL_STATE_IN | PL_STATE_REWRITTEN, pl_mirror_rest(&p));
+	if (reason == PL_FORWARD_LOCAL) {
+		/* Only where memory ran out in between. */
+		if (!p.dst || !p.eth)
+			return TC_ACT_SHOT;
+		if (!(state & PL_STATE_IN) && pl_mirror_rest(&p)) {
+			pl_rewrite_local(&p);
+			rewritten = 1;
+			pl_mirror_offer(&p, state | PL_STATE_IN | PL_STATE_REWRITTEN,
+					pl_mirror_rest(&p));
+		}
 	}
 	if (reason == PL_FORWARD_NATIVE && pl_route(&p, offer.l3_size, &route) != PL_GO_ON)
 		reason = PL_PASS_NO_ROUTE;
