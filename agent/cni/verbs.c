@@ -82,6 +82,7 @@ struct add {
 	struct cni_wishes wishes;
 	char host_ifname[IF_NAMESIZE]; /* mode accelerate */
 	json_t *addresses; /* of a delegated IPAM, or of prevResult; NULL: the daemon chooses */
+	json_t *routes;	   /* of a delegated IPAM; NULL: none */
 	int netns;
 	int sock;
 	bool leased;  /* the delegated IPAM's ADD succeeded */
@@ -93,6 +94,7 @@ static void add_clear(struct add *a)
 	pl_netconf_clear(&a->conf);
 	cni_wishes_clear(&a->wishes);
 	json_decref(a->addresses);
+	json_decref(a->routes);
 	pl_closep(&a->netns);
 	pl_closep(&a->sock);
 }
@@ -118,16 +120,14 @@ static int add_take_prev(struct add *a, struct cni_error *err)
 	return code;
 }
 
-/* What the IPAM plugin says beside addresses becomes part of the network for this one pod. */
+/* What the IPAM plugin says beside addresses. */
 static void add_merge_ipam(struct add *a, const json_t *result)
 {
 	json_t *routes = json_object_get(result, "routes");
 	json_t *dns = json_object_get(result, "dns");
 
-	if (json_array_size(routes)) {
-		json_decref(a->conf.routes);
-		a->conf.routes = json_incref(routes);
-	}
+	if (json_array_size(routes))
+		a->routes = json_incref(routes);
 	if (json_object_size(dns) && !json_object_size(a->conf.dns)) {
 		json_decref(a->conf.dns);
 		a->conf.dns = json_incref(dns);
@@ -176,6 +176,8 @@ static json_t *add_request(const struct add *a)
 		failed = json_object_set(q, "addresses", a->addresses);
 	else if (!failed && a->wishes.ips)
 		failed = json_object_set(q, "ips", a->wishes.ips);
+	if (!failed && a->routes)
+		failed = json_object_set(q, "routes", a->routes);
 	if (!failed && a->host_ifname[0])
 		failed = json_object_set_new(q, "hostIfname", json_string(a->host_ifname));
 	else if (!failed && a->wishes.mac[0])
@@ -356,7 +358,7 @@ static void list_differences(const json_t *answer, struct cni_error *err)
 static int check_request(const struct cni_request *r, const struct pl_netconf *conf, json_t **ret,
 			 struct cni_error *err)
 {
-	json_t *addresses;
+	json_t *addresses, *routes;
 
 	if (!r->prev_result)
 		return cni_fail(err, CNI_BAD_CONFIG,
@@ -370,6 +372,10 @@ static int check_request(const struct cni_request *r, const struct pl_netconf *c
 	*ret = request_new("endpoint.check", &r->env);
 	if (!*ret || json_object_set_new(*ret, "network", pl_netconf_to_json(conf)) < 0 ||
 	    json_object_set_new(*ret, "addresses", addresses) < 0)
+		return no_memory(err);
+	/* Which routes a delegated IPAM plugin asked for stands in the result alone. */
+	routes = json_object_get(r->prev_result, "routes");
+	if (r->ipam && json_array_size(routes) && json_object_set(*ret, "routes", routes) < 0)
 		return no_memory(err);
 	return 0;
 }

@@ -42,6 +42,20 @@ static int get_text(const json_t *req, const char *key, bool required, const cha
 	return 0;
 }
 
+/* Those of a delegated IPAM plugin's answer, as its addresses are. */
+static int take_routes(const json_t *req, struct pl_netconf *conf, struct pl_error *err)
+{
+	json_t *routes = json_object_get(req, "routes");
+
+	if (!routes || json_is_null(routes))
+		return 0;
+	if (!json_is_array(routes))
+		return pl_fail(err, -EINVAL, "\"routes\": expected an array");
+	json_decref(conf->routes);
+	conf->routes = json_incref(routes);
+	return 0;
+}
+
 static int get_conf(struct pl_daemon *d, const json_t *req, struct pl_netconf *own,
 		    const struct pl_netconf **ret, struct pl_error *err)
 {
@@ -62,6 +76,8 @@ static int get_conf(struct pl_daemon *d, const json_t *req, struct pl_netconf *o
 	r = pl_netconf_parse(whole ? whole : v, own, err);
 	if (r == 0)
 		r = pl_netconf_inherit_ranges(own, &d->settings.network, err);
+	if (r == 0)
+		r = take_routes(req, own, err);
 	if (r < 0)
 		return r;
 	*ret = own;
@@ -646,10 +662,10 @@ static const struct {
 	{"status", op_status, KEYS()},
 	{"endpoint.add", op_endpoint_add,
 	 KEYS("containerId", "ifname", "netns", "network", "ips", "mac", "pod", "addresses",
-	      "hostIfname")},
+	      "routes", "hostIfname")},
 	{"endpoint.del", op_endpoint_del, KEYS("containerId", "ifname", "network")},
 	{"endpoint.check", op_endpoint_check,
-	 KEYS("containerId", "ifname", "netns", "network", "addresses")},
+	 KEYS("containerId", "ifname", "netns", "network", "addresses", "routes")},
 	{"endpoint.gc", op_endpoint_gc, KEYS("network", "valid")},
 	{"endpoint.list", op_endpoint_list, KEYS()},
 	{"endpoint.show", op_endpoint_show, KEYS("query")},

@@ -299,6 +299,7 @@ lay_pair() { # CONTAINER
 	jq -e --argjson c "$conf" '.verb == "ADD" and .id == "c1" and .ns == "/run/netns/c1" and .if == "eth0" and .conf == $c
 		and .args == "GATEWAY=1"' "$T/ipam.log"
 	asked 1 '.request | .addresses == [{address: "10.1.0.5/24", gateway: "10.1.0.1"}, {address: "fd01::5/64"}]'
+	asked 1 '.request.routes == [{dst: "10.2.0.0/16", gw: "10.1.0.1"}]'
 	is '.dns.nameservers == ["10.1.0.53"]'
 }
 

@@ -119,6 +119,18 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 	call ADD c1 eth1
 	succeeds
 	pod c1 ip link show eth1
+	conf=$(jq -c --argjson r "$output" '.prevResult = $r' <<<"$conf")
+	call CHECK c1 eth1
+	succeeds
+	check c1
+	succeeds
+	call DEL c1 eth1
+	succeeds
+	check c1
+	succeeds
+	call DEL c1
+	succeeds
+	nothing_left
 }
 
 @test "Section 2, ADD: a prevResult is handled: what was there is printed with ours added" {
@@ -399,6 +411,21 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	nothing_left
 }
 
+@test "Section 4, Delegation: static's addresses, routes and name servers are used" {
+	host_local
+	ln -sf "$(dirname "$(readlink "$T/bin/host-local")")/static" "$T/bin/static"
+	add c1 1.0.0 '.ipam = {type: "static", addresses: [{address: "10.77.3.7/24", gateway: "10.77.3.1"}, {address: "fd77:3::7/64"}],
+		routes: [{dst: "0.0.0.0/0"}, {dst: "::/0"}], dns: {nameservers: ["10.77.3.53"]}}'
+	is '[.ips[].address] == ["10.77.3.7/32", "fd77:3::7/128"]'
+	is '.dns.nameservers == ["10.77.3.53"]'
+	pod c1 ping -q -c 1 -W 2 10.77.3.1
+	check c1
+	succeeds
+	call DEL c1
+	succeeds
+	nothing_left
+}
+
 @test "Section 4, Delegation: when ADD fails after the delegate's, the delegate gets DEL" {
 	host_local
 	new_pod c1
@@ -408,6 +435,20 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	fails_with 103
 	[ "$(leases)" = 0 ]
 	nothing_left
+}
+
+@test "Section 4, Delegation: the routes that the delegate asks for are made and checked, no others" {
+	stub_ipam stub
+	echo '{"ips":[{"address":"10.77.2.5/24","gateway":"10.77.2.1"}],"routes":[{"dst":"10.78.0.0/16"}]}' >"$T/ipam.ADD"
+	add c1 1.0.0 '.ipam = {type: "stub"}'
+	is '[.routes[].dst] == ["10.78.0.0/16"]'
+	pod c1 ip route show | grep -q '^10.78.0.0/16'
+	refute grep -q default <(pod c1 ip route show)
+	check c1
+	succeeds
+	pod c1 ip route del 10.78.0.0/16
+	check c1
+	fails_with 104 10.78.0.0/16
 }
 
 @test "Section 4, Delegation: same environment, configuration and stderr; searched in CNI_PATH" {
