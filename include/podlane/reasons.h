@@ -40,7 +40,6 @@
 	X(DROP_SPOOFED_ARP,  "ARP sender is not the pod")                                      \
 	X(DROP_SPOOFED_ND,   "neighbour discovery claims what the pod is not")                 \
 	X(DROP_MIRROR_LOOP,  "a mirror's copy that came back")
-/* clang-format on */
 
 enum pl_reason {
 #define PL_REASON_ENUM(name, text) PL_##name,
@@ -48,5 +47,6 @@ enum pl_reason {
 #undef PL_REASON_ENUM
 	PL_REASON_COUNT
 };
+/* clang-format on */
 
 #endif
