@@ -20,6 +20,8 @@ DOCDIR     ?= $(PREFIX)/share/doc/podlane
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 CNIBINDIR  ?= /opt/cni/bin
+NETAVARKDIR ?= $(PREFIX)/lib/netavark
+LIBDIR     ?= $(PREFIX)/lib/podlane
 B          ?= build
 
 CC         ?= cc
@@ -145,10 +147,13 @@ quote = '$(subst ','\'',$(1))'
 
 MAN = $(wildcard agent/man/*.[1-9])
 install: all
-	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(CNIBINDIR) $(DOCDIR) $(UNITDIR) $(BASHCOMPDIR))
+	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(CNIBINDIR) $(NETAVARKDIR) $(LIBDIR) \
+		$(DOCDIR) $(UNITDIR) $(BASHCOMPDIR))
 	install -m 755 $(B)/podlaned $(DESTDIR)$(SBINDIR)/podlaned
 	install -m 755 $(B)/podlane $(DESTDIR)$(BINDIR)/podlane
 	install -m 755 $(B)/podlane-cni $(DESTDIR)$(CNIBINDIR)/podlane
+	ln -sf $(CNIBINDIR)/podlane $(DESTDIR)$(NETAVARKDIR)/podlane # podman 5 looks there
+	install -m 755 scripts/oci-hook $(DESTDIR)$(LIBDIR)/oci-hook
 	sed 's|@SBINDIR@|$(SBINDIR)|' scripts/podlaned.service >$(DESTDIR)$(UNITDIR)/podlaned.service
 	install -m 644 scripts/completion/podlane.bash $(DESTDIR)$(BASHCOMPDIR)/podlane
 	install -m 644 scripts/podlaned.json scripts/10-podlane.conflist README.md LICENSE $(DESTDIR)$(DOCDIR)
@@ -156,6 +161,7 @@ install: all
 
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/podlaned $(DESTDIR)$(BINDIR)/podlane $(DESTDIR)$(CNIBINDIR)/podlane \
+		$(DESTDIR)$(NETAVARKDIR)/podlane $(DESTDIR)$(LIBDIR)/oci-hook \
 		$(DESTDIR)$(UNITDIR)/podlaned.service $(DESTDIR)$(BASHCOMPDIR)/podlane \
 		$(foreach m,$(notdir $(MAN)),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(m))
 	rm -rf $(DESTDIR)$(DOCDIR)

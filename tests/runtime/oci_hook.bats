@@ -31,7 +31,7 @@ oci() {
 launch() { # ID COMMAND...: detached, with the hooks
 	local id=$1 hook
 	shift
-	hook=$(realpath "$BATS_TEST_DIRNAME/oci_hook.sh")
+	hook=$(realpath "$BATS_TEST_DIRNAME/../../scripts/oci-hook")
 	mkdir -p "$T/$id"
 	(cd "$T/$id" && runc spec)
 	jq --arg r "$T/rootfs" --arg h "$hook" --arg c "$T/conf.json" --arg p "$T/bin/podlane" --arg g "/$group/$id" \
