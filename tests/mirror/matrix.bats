@@ -1,0 +1,209 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Complete: whichever way a packet travels, each session sees it once and only once, as the pod sent
+# it or as the pod gets it. "out", "in" and "all" are sessions of pod a's, of pod b's and of all.
+# time limit: 200
+
+load mirror
+
+VIP4=10.96.0.10 VIP6=fd96::10
+
+setup_file() {
+	load mirror
+	node_up
+	tap_up tap0
+	nft -f - <<-NFT
+		table inet nat {
+			chain prerouting {
+				type nat hook prerouting priority dstnat;
+				ip daddr $VIP4 tcp dport 80 dnat ip to $B4:8080
+				ip6 daddr $VIP6 tcp dport 80 dnat ip6 to [$B6]:8080
+				ip daddr $NODE4 tcp dport 8888 dnat ip to $B4:8080
+				ip6 daddr $NODE6 tcp dport 8888 dnat ip6 to [$B6]:8080
+			}
+		}
+	NFT
+	mkdir -p "$BATS_FILE_TMPDIR/www"
+	echo hello >"$BATS_FILE_TMPDIR/www/index.html"
+	head -c 3000000 /dev/zero >"$BATS_FILE_TMPDIR/www/large"
+	ip netns exec b busybox httpd -f -p '[::]:8080' -h "$BATS_FILE_TMPDIR/www" >/dev/null 2>&1 3>&- &
+	echo $! >"$BATS_FILE_TMPDIR/httpd.pid"
+	eventually in_ns b sh -c "ss -ltn | grep -q :8080"
+}
+teardown_file() {
+	load mirror
+	kill "$(cat "$BATS_FILE_TMPDIR/httpd.pid")"
+	node_down
+	ip link del tap0 2>/dev/null || :
+}
+teardown() {
+	watch_stop
+	sessions_down
+}
+
+# The sessions; each one's copies are told apart by the device.
+sessions() {
+	[ -d /sys/class/net/tapa ] || tap_up tapa
+	[ -d /sys/class/net/tapb ] || tap_up tapb
+	add all
+	add a --endpoint a --to-device tapa
+	add b --endpoint b --to-device tapb
+}
+
+# once DEVICE COMMAND...: runs the command under watch; then "copies_are" may ask
+once() {
+	local dev=$1
+	shift
+	watch_start "$dev"
+	"$@"
+	watch_stop
+}
+
+# echoes FROM TO ADDRESS-OF-FROM FAMILY DEVICE: 3 requests and 3 replies, each once, none twice
+echoes() {
+	local from=$1 to=$2 dev=$3
+	if [ "$from" = node ]; then
+		once "$dev" ping -n -q -c 3 -i 0.05 -W 1 "$to"
+	else
+		once "$dev" pings "$from" "$to"
+	fi
+	if [[ $to == *:* ]]; then
+		copies_are 3 'icmp6 and ip6[40] = 128'
+		copies_are 3 'icmp6 and ip6[40] = 129'
+	else
+		copies_are 3 'icmp[icmptype] = icmp-echo'
+		copies_are 3 'icmp[icmptype] = icmp-echoreply'
+	fi
+}
+
+@test "pod to pod on the node: at the sender, at the receiver, at both" {
+	sessions
+	for dev in tap0w tapaw tapbw; do
+		echoes a $B4 $dev
+		echoes a $B6 $dev
+	done
+}
+
+@test "outside to pod and back" {
+	sessions
+	for dev in tap0w tapaw; do
+		echoes outside $A4 $dev
+		echoes outside $A6 $dev
+	done
+}
+
+@test "pod to outside and back" {
+	sessions
+	for dev in tap0w tapaw; do
+		echoes a $OUT4 $dev
+		echoes a $OUT6 $dev
+	done
+}
+
+@test "host to pod and back, the stack's way" {
+	sessions
+	for dev in tap0w tapaw; do
+		echoes node $A4 $dev
+		echoes node $A6 $dev
+	done
+}
+
+@test "pod to host and back" {
+	sessions
+	for dev in tap0w tapaw; do
+		echoes a $NODE4 $dev
+		echoes a $NODE6 $dev
+	done
+}
+
+@test "a packet is what the pod sent, before rewriting, and what the pod gets, after it" {
+	sessions
+	ttl=$(in_ns a sysctl -n net.ipv4.ip_default_ttl)
+	mac_a=$(in_ns a cat /sys/class/net/eth0/address)
+	mac_b=$(in_ns b cat /sys/class/net/eth0/address)
+	once tapaw pings a $B4
+	copies_are 3 "icmp[icmptype] = icmp-echo and ip[8] = $ttl and ether src $mac_a"
+	once tapbw pings a $B4
+	copies_are 3 "icmp[icmptype] = icmp-echo and ip[8] = $((ttl - 1)) and ether dst $mac_b"
+}
+
+# get FROM URL
+get() { [ "$(in_ns "$1" curl -sS -m 3 "$2")" = hello ]; }
+
+# Of a connection: one SYN, one SYN-ACK. tcpdump cannot look behind IPv6's header by name.
+handshake() { # FAMILY FILTER
+	local flags='tcp[tcpflags] & (tcp-syn|tcp-ack)' syn=2 both=18
+	[ "$1" = 4 ] || flags='ip6[53] & 18'
+	copies_are 1 "$flags = $syn and tcp $2"
+	copies_are 1 "$flags = $both and tcp"
+}
+
+@test "pod to service to pod, translated by the stack: once for each session" {
+	sessions
+	once tap0w get a http://$VIP4/
+	handshake 4
+	once tap0w get a "http://[$VIP6]/"
+	handshake 6
+	once tapaw get a http://$VIP4/
+	handshake 4 "and dst host $VIP4" # as a sent it
+	once tapbw get a http://$VIP4/
+	handshake 4 "and dst host $B4 and dst port 8080" # as b gets it
+	once tapbw get a "http://[$VIP6]/"
+	handshake 6 "and dst host $B6 and dst port 8080"
+}
+
+@test "outside to a published port of a pod" {
+	sessions
+	for dev in tap0w tapbw; do
+		once $dev get outside http://$NODE4:8888/
+		handshake 4 "and dst host $B4 and dst port 8080"
+		once $dev get outside "http://[$NODE6]:8888/"
+		handshake 6 "and dst host $B6 and dst port 8080"
+	done
+}
+
+# Bytes of TCP that were copied, and bytes that differ by sequence number: equal if all came once.
+stream() {
+	tcpdump -n -S -r "$watched" "$@" 2>/dev/null | awk '
+		match($0, /seq [0-9]+:[0-9]+/) {
+			split(substr($0, RSTART + 4, RLENGTH - 4), s, ":")
+			sent += s[2] - s[1]
+			if (!seen[s[1]]++) once += s[2] - s[1]
+		}
+		END { print sent + 0, once + 0 }'
+}
+
+@test "a stream of GSO packets is copied whole, each byte once" {
+	sessions
+	for dev in tap0w tapaw tapbw; do
+		for server in $B4 "[$B6]"; do
+			once $dev in_ns a curl -sS -m 10 -o /dev/null "http://$server:8080/large"
+			read -r sent whole < <(stream src port 8080)
+			echo "$dev $server: $sent bytes copied, $whole of them once" >&2
+			# A retransmission is a second packet; without one these are the same.
+			[ "$whole" -ge 3000000 ] && [ "$whole" -le 3001000 ]
+			[ "$sent" -le $((whole + 200000)) ]
+			[ "$(copies 'src port 8080 and greater 1600')" -gt 10 ]
+		done
+	done
+	[ "$(counter all failed)" = 0 ]
+	[ "$(counter all congested)" = 0 ]
+}
+
+@test "fragments, both families" {
+	sessions
+	for dev in tap0w tapbw; do
+		once $dev pings a $B4 -s 4000
+		copies_are 18 "icmp or (ip[6:2] & 0x1fff != 0)" # 3 requests and 3 replies in 3 pieces
+		once $dev pings a $B6 -s 4000
+		copies_are 18 'ip6[6] = 44'
+	done
+}
+
+@test "ARP and neighbour discovery of pods are there as well" {
+	sessions
+	in_ns a ip neigh flush all
+	in_ns a sh -c "ip neigh replace $NODE4 lladdr 02:00:00:00:00:09 dev eth0 nud stale || :"
+	once tapaw in_ns a sh -c "busybox arping -q -c 2 -I eth0 169.254.1.1 || :"
+	[ "$(copies arp)" -ge 1 ]
+}
