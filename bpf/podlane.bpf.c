@@ -186,6 +186,20 @@ int pl_mirror(struct __sk_buff *skb)
 }
 
 /*
+ * 1 if it was cut. The kernel cuts no packet inside of headers whose checksum is still to be made:
+ * then a little more is left, or, of a short packet, all.
+ */
+static __always_inline int pl_cut(struct __sk_buff *skb, __u32 length)
+{
+	enum { BEHIND_HEADERS = 128 };
+
+	if (!bpf_skb_change_tail(skb, length, 0))
+		return 1;
+	return length < BEHIND_HEADERS && skb->len > BEHIND_HEADERS &&
+	       !bpf_skb_change_tail(skb, BEHIND_HEADERS, 0);
+}
+
+/*
  * tc egress of the stage device, which is ours: nothing leaves through it. Copies are cut here,
  * where cutting touches nothing but the copy, and go on to their target. The sender takes
  * NET_XMIT_DROP from here as "dealt with".
@@ -195,18 +209,14 @@ int pl_stage(struct __sk_buff *skb)
 {
 	struct pl_copy copy;
 	__u32 mark = skb->mark;
-	long result = 0;
+	long result;
 
 	if ((mark & PL_MARK_MASK) != PL_MARK_MIRROR || !pl_copy_open(&copy, mark & ~PL_MARK_MASK))
 		return TC_ACT_SHOT;
-	if (copy.session->snaplen && skb->len > copy.session->snaplen) {
-		result = bpf_skb_change_tail(skb, copy.session->snaplen, 0);
-		copy.stats->truncated += !result;
-	}
-	if (!result)
-		result = bpf_clone_redirect(skb, copy.session->target,
-					    copy.session->flags & PL_MIRROR_INGRESS ? BPF_F_INGRESS
-										    : 0);
+	if (copy.session->snaplen && skb->len > copy.session->snaplen)
+		copy.stats->truncated += pl_cut(skb, copy.session->snaplen);
+	result = bpf_clone_redirect(skb, copy.session->target,
+				    copy.session->flags & PL_MIRROR_INGRESS ? BPF_F_INGRESS : 0);
 	pl_mirror_account(&copy, result, skb->len);
 	return TC_ACT_SHOT;
 }
