@@ -115,6 +115,8 @@ counter() { podlane -j mirror show "$1" | jq ".mirror.counters.$2"; }
 	example 'ip link add vx7 type vxlan id 7 dev eth0 dstport 4789' ip netns exec outside
 	example 'ip link set vx7 up' ip netns exec outside
 	example 'podlane mirror add remote --endpoint red --snaplen 96 --to-vxlan 192.0.2.254 --vni 7'
+	# The first copies wait for the collector's MAC, and may end there.
+	ip netns exec red ping -q -c 1 10.201.0.20
 	watch 'tcpdump -n -i vx7' 'icmp' ip netns exec outside
 	ip netns exec red ping -q -c 2 -i 0.1 -s 1000 10.201.0.20
 	seen 4 'length 96: .*10.201.0.(10|20) > 10.201.0.(10|20): ICMP echo (request|reply)'
