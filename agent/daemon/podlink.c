@@ -220,44 +220,54 @@ static void queue_gateways(struct pl_nl_batch *b, const struct pl_record *rec, b
 	}
 }
 
+/* Default routes of the pod's other interfaces. */
+struct defaults {
+	uint32_t own; /* ifindex of the interface that does not count */
+	bool v4, v6;
+};
+
 static int note_default(const struct pl_nl_route *route, void *arg)
 {
-	*(bool *)arg = true;
+	struct defaults *d = arg;
+
+	if (route->oif == d->own)
+		return 0;
+	if (route->dst.ip.family == AF_INET)
+		d->v4 = true;
+	else
+		d->v6 = true;
 	return 0;
 }
 
-static bool has_default(struct pl_nl *pod, uint8_t family)
+static struct defaults other_defaults(struct pl_nl *pod, uint32_t own)
 {
-	bool there = false;
+	struct defaults d = {.own = own};
 
-	(void)pl_nl_default_dump(pod, family, note_default, &there);
-	return there;
+	(void)pl_nl_default_dump(pod, 0, note_default, &d);
+	return d;
 }
 
 /*
  * A default route that nobody asked for by name must not displace, or fail on, that of the pod's
  * first interface: such a pod reaches this network's gateway, and what its configuration routes.
  */
-static bool gives_way(struct pl_nl *pod, const struct pl_podlink_routes *routes,
+static bool gives_way(const struct defaults *others, const struct pl_podlink_routes *routes,
 		      const struct pl_nl_route *route)
 {
-	return routes->implicit && has_default(pod, route->dst.ip.family);
+	return routes->implicit && (route->dst.ip.family == AF_INET ? others->v4 : others->v6);
 }
 
-static int set_up_pod_end(int netns_fd, struct pl_record *rec,
+static int set_up_pod_end(int netns_fd, const struct pl_record *rec,
 			  const struct pl_podlink_routes *routes, struct pl_error *err)
 {
 	pl_cleanup(pl_nl_closep) struct pl_nl *pod = NULL;
 	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *b = NULL;
-	struct pl_nl_link link;
+	struct defaults others;
 	int r = pl_nl_open(netns_fd, &pod, err);
 
 	if (r < 0)
 		return r;
-	r = pl_nl_link_get(pod, rec->ifname, 0, &link);
-	if (r < 0)
-		return pl_fail(err, r, "read %s in the pod: %s", rec->ifname, strerror(-r));
-	rec->pod_ifindex = link.ifindex;
+	others = other_defaults(pod, rec->pod_ifindex);
 	if (first_addr(rec, AF_INET6))
 		enable_ipv6(netns_fd, rec->ifname);
 	r = pl_nl_batch_new(pod, &b);
@@ -267,11 +277,11 @@ static int set_up_pod_end(int netns_fd, struct pl_record *rec,
 		pl_nl_add_addr(b, rec->pod_ifindex, &rec->addrs[i].ip, RT_SCOPE_UNIVERSE,
 			       IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
 	pl_nl_set_up(b, rec->pod_ifindex, true);
-	queue_gateways(b, rec, has_default(pod, AF_INET) || has_default(pod, AF_INET6));
+	queue_gateways(b, rec, others.v4 || others.v6);
 	for (size_t i = 0; i < routes->n; i++) {
 		struct pl_nl_route route = routes->v[i];
 
-		if (gives_way(pod, routes, &route))
+		if (gives_way(&others, routes, &route))
 			continue;
 		route.oif = rec->pod_ifindex;
 		pl_nl_add_route(b, &route);
@@ -280,7 +290,8 @@ static int set_up_pod_end(int netns_fd, struct pl_record *rec,
 	return r < 0 ? pl_fail_prefix(err, "configure %s in the pod", rec->ifname) : 0;
 }
 
-static int set_up_host_end(struct pl_nl *host, const struct pl_record *rec, struct pl_error *err)
+static int set_up_host_end(struct pl_nl *host, const struct pl_record *rec,
+			   struct pl_nl_link *ret_link, struct pl_error *err)
 {
 	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *b = NULL;
 	int r = pl_nl_batch_new(host, &b);
@@ -307,17 +318,20 @@ static int set_up_host_end(struct pl_nl *host, const struct pl_record *rec, stru
 		if (rec->link_kind != PL_LINK_NETKIT_L3)
 			pl_nl_add_neigh(b, rec->ifindex, &addr->ip.ip, &rec->pod_mac);
 	}
+	pl_nl_read_link(b, NULL, rec->ifindex, ret_link);
 	r = pl_nl_batch_commit(b, err);
 	return r < 0 ? pl_fail_prefix(err, "configure %s on the host", rec->host_ifname) : 0;
 }
 
 int pl_podlink_create(struct pl_nl *host, int netns_fd, struct pl_record *rec,
-		      const struct pl_podlink_routes *routes, struct pl_error *err)
+		      const struct pl_podlink_routes *routes, struct pl_nl_link *ret_link,
+		      struct pl_error *err)
 {
 	struct pl_nl_link link = {0};
 	int r = make_pair(host, netns_fd, rec, &link, err);
 
 	rec->ifindex = link.ifindex;
+	rec->pod_ifindex = link.peer_ifindex;
 	if (!r) {
 		if (rec->link_kind != PL_LINK_VETH)
 			rec->host_mac = link.mac;
@@ -326,7 +340,7 @@ int pl_podlink_create(struct pl_nl *host, int netns_fd, struct pl_record *rec,
 		r = set_up_pod_end(netns_fd, rec, routes, err);
 	}
 	if (!r)
-		r = set_up_host_end(host, rec, err);
+		r = set_up_host_end(host, rec, ret_link, err);
 	if (!r)
 		return 0;
 	if (rec->ifindex)
@@ -488,6 +502,7 @@ static int check_host_end(struct pl_nl *host, const struct pl_record *rec, json_
 static int check_pod_end(struct pl_nl *pod, const struct pl_record *rec,
 			 const struct pl_podlink_routes *routes, json_t *differences)
 {
+	struct defaults others;
 	struct pl_nl_link link;
 	int r = pl_nl_link_get(pod, rec->ifname, 0, &link);
 
@@ -497,6 +512,7 @@ static int check_pod_end(struct pl_nl *pod, const struct pl_record *rec,
 	}
 	if (r < 0)
 		return r;
+	others = other_defaults(pod, link.ifindex);
 	want_link(&link, "pod end", &rec->pod_mac, rec, differences);
 	if (link.ifindex != rec->pod_ifindex)
 		differ(differences, "%s in the pod is another device: index %u instead of %u",
@@ -510,7 +526,7 @@ static int check_pod_end(struct pl_nl *pod, const struct pl_record *rec,
 				       &rec->host_mac, differences);
 	}
 	for (size_t i = 0; !r && rec->mode == PL_MODE_POD && i < routes->n; i++)
-		if (!gives_way(pod, routes, &routes->v[i]))
+		if (!gives_way(&others, routes, &routes->v[i]))
 			r = want_route(pod, link.ifindex, rec->ifname, &routes->v[i], differences);
 	return r;
 }

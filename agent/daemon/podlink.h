@@ -28,11 +28,13 @@ json_t *pl_podlink_routes_json(const struct pl_podlink_routes *routes);
 
 /*
  * Makes the pair (the peer directly in @netns_fd), addresses, routes and neighbours on both sides,
- * and brings both ends up. Fills ifindex and pod_ifindex of @rec; everything else of it is input.
+ * and brings both ends up. Fills ifindex and pod_ifindex of @rec (and the MACs that netkit has of
+ * its own); everything else of it is input. *ret_link tells the host end as it is in the end.
  * On failure nothing of it is left.
  */
 int pl_podlink_create(struct pl_nl *host, int netns_fd, struct pl_record *rec,
-		      const struct pl_podlink_routes *routes, struct pl_error *err);
+		      const struct pl_podlink_routes *routes, struct pl_nl_link *ret_link,
+		      struct pl_error *err);
 
 /* Deletes the host end, and with it the pair. Already gone is success. */
 int pl_podlink_delete(struct pl_nl *host, const struct pl_record *rec, struct pl_error *err);

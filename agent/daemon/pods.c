@@ -481,7 +481,7 @@ static int adopt_pod_end(const struct pl_pod_request *req, struct pl_record *rec
 }
 
 static int adopt_link(struct pl_daemon *d, const struct pl_pod_request *req, struct pl_record *rec,
-		      struct pl_error *err)
+		      struct pl_nl_link *ret_link, struct pl_error *err)
 {
 	struct pl_nl_link link;
 	int r;
@@ -518,6 +518,7 @@ static int adopt_link(struct pl_daemon *d, const struct pl_pod_request *req, str
 	rec->link_kind = PL_LINK_VETH;
 	if (!strcmp(link.kind, "netkit"))
 		rec->link_kind = link.netkit_mode == 1 ? PL_LINK_NETKIT_L2 : PL_LINK_NETKIT_L3;
+	*ret_link = link;
 	return 0;
 }
 
@@ -537,16 +538,15 @@ static int bring_up(struct pl_daemon *d, const struct pl_pod_request *req, struc
 {
 	struct pl_nl_link link;
 	struct pl_pod *pod;
-	int r = rec->mode == PL_MODE_POD ? pl_podlink_create(d->nl, req->netns_fd, rec, routes, err)
-					 : adopt_link(d, req, rec, err);
+	int r = rec->mode == PL_MODE_POD
+			? pl_podlink_create(d->nl, req->netns_fd, rec, routes, &link, err)
+			: adopt_link(d, req, rec, &link, err);
 
 	if (r < 0)
 		return r;
-	r = pl_nl_link_get(d->nl, NULL, rec->ifindex, &link);
-	if (!r)
-		r = pl_links_set(&d->links, &link);
+	r = pl_links_set(&d->links, &link);
 	if (r < 0) {
-		pl_fail(err, r, "read the new link %s: %s", rec->host_ifname, strerror(-r));
+		pl_fail(err, r, "note the new link %s: %s", rec->host_ifname, strerror(-r));
 		goto undo_link;
 	}
 	r = table_insert(d, rec, &pod, err);
