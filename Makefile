@@ -108,8 +108,8 @@ $(B)/tests/bench/limit.bpf.o: tests/bench/limit.bpf.c tests/bench/limit.h Makefi
 bench-tools: $(BENCH) $(B)/tests/bench/limit.bpf.o
 
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
-$(FUZZERS): $(B)/%: $(B)/%.o $(DAEMON) $(FILTER) $(COMMON)
-	$(call run,LD)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $< $(DAEMON) $(FILTER) $(COMMON) -o $@ \
+$(FUZZERS): $(B)/%: $(B)/%.o $(DAEMON) $(CNI) $(FILTER) $(COMMON)
+	$(call run,LD)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $< $(DAEMON) $(CNI) $(FILTER) $(COMMON) -o $@ \
 		$(call libs,$(podlaned_LIBS))
 fuzzers: $(FUZZERS)
 

@@ -132,6 +132,7 @@ json_t *cni_result_append(const json_t *prev, const json_t *ours);
 /* @prev, unchanged but for its cniVersion. */
 json_t *cni_result_pass(enum cni_version v, const json_t *prev);
 json_t *cni_error_to_json(enum cni_version v, const struct cni_error *err);
+json_t *cni_error_to_netavark(const struct cni_error *err);
 /* The answer of VERSION; @asked NULL: none was named. */
 json_t *cni_versions_to_json(const char *asked);
 

@@ -397,7 +397,7 @@ int cni_netavark(int argc, char **argv, const struct cni_env *env, const char *i
 	}
 	if (code) {
 		json_decref(answer);
-		answer = json_pack("{s:s}", "error", err.msg);
+		answer = cni_error_to_netavark(&err);
 	}
 	if (answer && (json_dumpf(answer, out, JSON_COMPACT) < 0 || fputc('\n', out) == EOF ||
 		       fflush(out) == EOF))

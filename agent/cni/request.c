@@ -51,6 +51,19 @@ static void env_error(struct env_errors *e, const char *name, const char *value,
 		e->len = sizeof(e->text) - 1;
 }
 
+/* What is no text could be told neither to the daemon nor in a result. */
+static bool is_text(const char *s)
+{
+	size_t len = strlen(s), n;
+
+	for (; len; s += n, len -= n) {
+		n = pl_utf8_char(s, len);
+		if (!n)
+			return false;
+	}
+	return true;
+}
+
 int cni_env_check(const struct cni_env *env, unsigned int needs, struct cni_error *err)
 {
 	struct env_errors e = {.len = 0};
@@ -59,9 +72,10 @@ int cni_env_check(const struct cni_env *env, unsigned int needs, struct cni_erro
 		env_error(&e, "CNI_CONTAINERID", env->container_id,
 			  "which is no container id: a letter or digit, then letters, digits, "
 			  "'_', '.', '-', at most 255");
-	if (needs & CNI_NEED_NETNS && (!env->netns || !*env->netns))
-		env_error(&e, "CNI_NETNS", NULL, "");
-	if (needs & CNI_NEED_IFNAME && (!env->ifname || !pl_ifname_valid(env->ifname)))
+	if (needs & CNI_NEED_NETNS && (!env->netns || !*env->netns || !is_text(env->netns)))
+		env_error(&e, "CNI_NETNS", env->netns, "which is no UTF-8");
+	if (needs & CNI_NEED_IFNAME &&
+	    (!env->ifname || !pl_ifname_valid(env->ifname) || !is_text(env->ifname)))
 		env_error(&e, "CNI_IFNAME", env->ifname,
 			  "which is no interface name: 1 to 15 bytes without '/', ':' and space");
 	if (needs & CNI_NEED_PATH && (!env->path || !*env->path))

@@ -175,15 +175,35 @@ json_t *cni_result_pass(enum cni_version v, const json_t *prev)
 	return TAKE_PTR(result);
 }
 
+/* Messages quote what came in; JSON has no room for bytes that are not UTF-8, or were cut. */
+static json_t *text_json(const char *text)
+{
+	size_t len = strlen(text);
+	pl_autofree char *copy = strdup(text);
+
+	for (size_t i = 0; copy && i < len;) {
+		size_t n = pl_utf8_char(copy + i, len - i);
+
+		if (!n)
+			copy[i] = '?';
+		i += n ? n : 1;
+	}
+	return copy ? json_string(copy) : NULL;
+}
+
 json_t *cni_error_to_json(enum cni_version v, const struct cni_error *err)
 {
-	pl_autojson json_t *j = json_pack("{s:s, s:i, s:s}", "cniVersion", cni_version_name(v),
-					  "code", err->code, "msg", err->msg);
+	pl_autojson json_t *j = json_pack("{s:s, s:i, s:o}", "cniVersion", cni_version_name(v),
+					  "code", err->code, "msg", text_json(err->msg));
 
-	if (j && err->details[0] &&
-	    json_object_set_new(j, "details", json_string(err->details)) < 0)
+	if (j && err->details[0] && json_object_set_new(j, "details", text_json(err->details)) < 0)
 		return NULL;
 	return TAKE_PTR(j);
+}
+
+json_t *cni_error_to_netavark(const struct cni_error *err)
+{
+	return json_pack("{s:o}", "error", text_json(err->msg));
 }
 
 json_t *cni_versions_to_json(const char *asked)

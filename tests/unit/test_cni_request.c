@@ -93,7 +93,8 @@ static void every_bad_variable_is_named(void **state)
 
 static void interface_names_follow_the_specification(void **state)
 {
-	static const char *const bad[] = {"", ".", "..", "a:b", "a b", "a\tb", "0123456789abcdef"};
+	static const char *const bad[] = {
+		"", ".", "..", "a:b", "a b", "a\tb", "0123456789abcdef", "a\xff"};
 	struct cni_error err = {0};
 
 	for (size_t i = 0; i < PL_ARRAY_SIZE(bad); i++) {

@@ -155,6 +155,19 @@ static void errors_have_the_keys_of_the_specification(void **state)
 		"{\"cniVersion\":\"1.1.0\",\"code\":7,\"msg\":\"no name\",\"details\":\"more\"}");
 }
 
+static void an_error_about_foreign_bytes_is_still_json(void **state)
+{
+	struct cni_error err = {0};
+	pl_autojson json_t *j = NULL;
+	pl_autojson json_t *n = NULL;
+
+	cni_fail(&err, CNI_BAD_ENV, "a\xff\xc3 b\xc3\xa9 \xe2\x82");
+	j = cni_error_to_json(CNI_1_0_0, &err);
+	n = cni_error_to_netavark(&err);
+	assert_string_equal(json_string_value(json_object_get(j, "msg")), "a?? b\xc3\xa9 ??");
+	assert_string_equal(json_string_value(json_object_get(n, "error")), "a?? b\xc3\xa9 ??");
+}
+
 static void each_errno_of_the_daemon_has_its_code(void **state)
 {
 	static const struct {
@@ -227,6 +240,7 @@ int main(void)
 		cmocka_unit_test(later_in_a_chain_the_earlier_result_is_kept),
 		cmocka_unit_test(a_passed_result_changes_in_version_alone),
 		cmocka_unit_test(errors_have_the_keys_of_the_specification),
+		cmocka_unit_test(an_error_about_foreign_bytes_is_still_json),
 		cmocka_unit_test(each_errno_of_the_daemon_has_its_code),
 		cmocka_unit_test(versions_are_listed_in_order),
 		cmocka_unit_test(addresses_are_those_of_the_pod_alone),
