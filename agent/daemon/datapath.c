@@ -430,8 +430,10 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	dp->lock_fd = dp_lock(dp->root, err);
 	if (dp->lock_fd < 0)
 		return dp->lock_fd;
-	if (opts->expedite)
-		dp_haste_open(&dp->haste, dp->root, DP_RCU_EXPEDITED);
+	/* In any case, for it puts back what a crash left set. */
+	dp_haste_open(&dp->haste, dp->root, DP_RCU_EXPEDITED);
+	if (!opts->expedite)
+		dp_haste_close(&dp->haste);
 	r = dp_probe(&dp->features, err);
 	if (!r)
 		r = check_choice(dp, err);

@@ -52,8 +52,8 @@ static struct pl_datapath_opts options(enum pl_attach_choice attach)
 		.bpffs_dir = ROOT,
 		.max_endpoints = ENDPOINTS,
 		.max_flows = FLOWS,
-		.expedite = true,
 		.attach = attach,
+		.expedite = true,
 	};
 }
 
