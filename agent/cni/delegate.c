@@ -21,8 +21,6 @@ enum {
 	DELEGATE_OUTPUT_MAX = 1024 * 1024,
 };
 
-extern char **environ;
-
 int cni_find_plugin(const char *path, const char *name, char *buf, size_t size)
 {
 	if (!pl_name_valid(name))
