@@ -81,8 +81,8 @@ enum pl_addr_kind {
 };
 
 struct pl_addr {
-	__u32 endpoint; /* index in pl_endpoints; PL_NODE for the host's own */
-	__u32 kind;	/* enum pl_addr_kind */
+	__u32 endpoint;		/* index in pl_endpoints; PL_NODE for the host's own */
+	enum pl_addr_kind kind; /* an enum, so that bpftool prints the name */
 };
 
 /* pl_links: hash by ifindex in the host's netns (host ends of pods, and uplinks). */
@@ -93,7 +93,7 @@ enum pl_link_role {
 
 struct pl_link {
 	__u32 endpoint; /* index in pl_endpoints; PL_NODE for an uplink */
-	__u32 role;	/* enum pl_link_role */
+	enum pl_link_role role;
 };
 
 /* pl_networks4, pl_networks6: LPM tries of the native networks (reached by FIB, without NAT). */
@@ -131,8 +131,8 @@ struct pl_traffic {
 /* pl_reasons: per-CPU hash of pl_count, every other reason. Allocated as it first happens. */
 struct pl_reason_key {
 	__u32 endpoint;
-	__u16 reason;	 /* enum pl_reason */
-	__u16 direction; /* enum pl_direction */
+	enum pl_reason reason;
+	enum pl_direction direction;
 };
 
 /*
@@ -257,7 +257,7 @@ PL_ASSERT_SIZE(struct pl_net4, 8);
 PL_ASSERT_SIZE(struct pl_net6, 20);
 PL_ASSERT_SIZE(struct pl_config, 16);
 PL_ASSERT_SIZE(struct pl_traffic, 32);
-PL_ASSERT_SIZE(struct pl_reason_key, 8);
+PL_ASSERT_SIZE(struct pl_reason_key, 12);
 PL_ASSERT_SIZE(struct pl_flow, 40);
 PL_ASSERT_SIZE(struct pl_flow_value, 16);
 PL_ASSERT_SIZE(struct pl_mirror, 56);
