@@ -3,6 +3,7 @@
 #
 #    pods a, b, c --- node --- outside           tap0 ===== tap0w  <- tcpdump writes what is copied
 #                     (sessions copy to tap0)     a veth pair on the node
+# shellcheck disable=SC2154 # status and output are bats' own
 load ../netns/node
 
 # tap_up NAME: a device to copy to, silent by itself; its far end is NAMEw
@@ -13,6 +14,8 @@ tap_up() {
 	ip link set "$1w" up
 	ip link set "$1" up
 }
+
+gone() { [ ! -e "/sys/class/net/$1" ]; } # DEVICE
 
 # watch_start [DEVICE [NETNS]]: what arrives there is written down until watch_stop
 watch_start() {

@@ -309,8 +309,8 @@ teardown() {
 	watch_stop
 	copies_are 6 'icmp and less 60'
 	podlane mirror del short
-	! ip link show plm-stage 2>/dev/null
-	! ip link show plm-drain 2>/dev/null
+	gone plm-stage
+	gone plm-drain
 }
 
 @test "dropped packets are copied where asked for, and only there" {
@@ -348,7 +348,7 @@ teardown() {
 	daemon_start
 	[ "$(field far targetIfindex)" = "$ifindex" ]
 	podlane mirror del far
-	! ip link show "$dev" 2>/dev/null
+	gone "$dev"
 	ip -n outside link del vx0
 }
 
@@ -371,7 +371,7 @@ teardown() {
 			dev=$(field t targetDevice)
 			[[ $(ip -j -d link show "$dev" | jq -r '.[0].linkinfo.info_kind') == *"${kind/gre/gretap}"* ]]
 			podlane mirror del t
-			! ip link show "$dev" 2>/dev/null
+			gone "$dev"
 		else
 			[[ $output == *"cannot make devices of kind"* ]]
 			[ "$(podlane -j mirror list | jq '.mirrors | length')" = 0 ]
@@ -395,7 +395,7 @@ teardown() {
 	ip link add plm-7 type veth peer name plm-8
 	ip link add plm-mine type veth peer name other
 	daemon_start
-	! ip link show plm-7 2>/dev/null
+	gone plm-7
 	ip link show plm-mine >/dev/null
 	ip link del plm-mine
 }
