@@ -551,6 +551,35 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	nothing_left
 }
 
+@test "several interfaces in one pod, several networks on one node" {
+	two='.name = "net2" | .mtu = 1400 | .ipam = {ranges: [[{subnet: "10.77.8.0/24"}], [{subnet: "fd77:8::/112"}]],
+		routes: [{dst: "10.77.8.0/24"}, {dst: "fd77:8::/112"}]}'
+	add c1
+	conf=$(conf 1.1.0 "$two")
+	call ADD c1 eth1
+	succeeds
+	is '.interfaces[1] | .name == "eth1" and .mtu == 1400'
+	echo "$output" >"$T/second.json"
+	add c2 1.1.0 "$two"
+	add c3
+	for ip in 10.77.8.2 10.77.8.3 fd77:8::2 fd77:8::3; do
+		pod c1 ping -q -c 1 -W 2 $ip
+		pod c2 ping -q -c 1 -W 2 $ip
+	done
+	pod c1 ping -q -c 1 -W 2 10.77.0.3
+	pod c3 ping -q -c 1 -W 2 10.77.0.2
+	conf=$(conf 1.1.0 "$two" | jq -c --slurpfile r "$T/second.json" '.prevResult = $r[0]')
+	call CHECK c1 eth1
+	succeeds
+	call DEL c1 eth1
+	succeeds
+	conf=$(conf 1.1.0)
+	check c1
+	succeeds
+	pod c1 ping -q -c 1 -W 2 10.77.0.3
+	[ "$(ls "$T/run/endpoints")" = "$(printf '%s:eth0.json\n' c1 c2 c3)" ]
+}
+
 @test "mode accelerate: links and addresses of the earlier plugin stay, before and after DEL" {
 	new_pod c1
 	ip link add vethA type veth peer name eth0 netns c1
