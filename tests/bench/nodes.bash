@@ -24,13 +24,16 @@ inside() { # NETNS COMMAND...
 	nsenter --net="/run/netns/$ns" -- "$@"
 }
 
-# No TIME_WAIT: its timers would fire a minute later, in another contender's slice.
+# No TIME_WAIT: its timers would fire a minute later, in another contender's slice. And cubic, where
+# the machine's own choice may pace what it sends, so that a timer is measured, not the way.
 netns_new() { # NAME...
 	local ns
 	for ns; do
 		ip netns add "$ns"
 		ip -n "$ns" link set lo up
 		inside "$ns" sysctl -qw net.ipv4.tcp_max_tw_buckets=0
+		inside "$ns" sysctl -qw net.ipv4.tcp_congestion_control=cubic 2>/dev/null ||
+			inside "$ns" sysctl -qw net.ipv4.tcp_congestion_control=reno
 	done
 }
 

@@ -48,13 +48,12 @@ static unsigned int bucket_of(uint64_t v)
 	return (shift << HISTOGRAM_BITS) + (unsigned int)(v >> shift);
 }
 
-/* The middle of what falls into the bucket. */
-static double bucket_value(unsigned int b)
+/* The lowest value that falls into it. */
+static double bucket_begin(unsigned int b)
 {
 	unsigned int shift = b >> HISTOGRAM_BITS ? (b >> HISTOGRAM_BITS) - 1 : 0;
-	uint64_t first = (uint64_t)(b - (shift << HISTOGRAM_BITS)) << shift;
 
-	return (double)first + (double)((1ULL << shift) - 1) / 2;
+	return (double)((uint64_t)(b - (shift << HISTOGRAM_BITS)) << shift);
 }
 
 static void histogram_add(struct histogram *h, uint64_t v)
@@ -63,14 +62,18 @@ static void histogram_add(struct histogram *h, uint64_t v)
 	h->n++;
 }
 
+/* Within a bucket, values count as evenly spread. */
 double histogram_quantile(const struct histogram *h, double q)
 {
-	uint64_t wanted = (uint64_t)(q * (double)h->n), seen = 0;
+	double wanted = q * (double)h->n, seen = 0;
 
 	for (unsigned int b = 0; b < HISTOGRAM_BUCKETS; b++) {
-		seen += h->buckets[b];
-		if (seen > wanted)
-			return bucket_value(b);
+		double here = h->buckets[b];
+
+		if (here > 0 && seen + here >= wanted)
+			return bucket_begin(b) +
+			       (bucket_begin(b + 1) - bucket_begin(b)) * (wanted - seen) / here;
+		seen += here;
 	}
 	return 0;
 }

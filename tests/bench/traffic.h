@@ -23,7 +23,7 @@ enum {
 	TRAFFIC_NAME_LEN = 32,
 	TRAFFIC_FLOWS_MAX = 64,
 	TRAFFIC_DATAGRAM_MAX = 65507,
-	HISTOGRAM_BITS = 6, /* a bucket is at most 1/64 wide */
+	HISTOGRAM_BITS = 7, /* a bucket is at most 1/128 wide */
 	HISTOGRAM_BUCKETS = (64 - HISTOGRAM_BITS) << HISTOGRAM_BITS,
 };
 
