@@ -64,6 +64,7 @@ struct cni_error {
 int cni_fail(struct cni_error *err, int code, const char *fmt, ...) PL_PRINTF(3, 4);
 /* Translates an error of the daemon or of the shared code. Returns the CNI code. */
 int cni_fail_from(struct cni_error *err, const struct pl_error *cause);
+int cni_no_memory(struct cni_error *err);
 
 /* What the runtime hands over. Strings are borrowed; NULL where unset. */
 struct cni_env {
@@ -106,6 +107,9 @@ enum cni_need {
 };
 /* Names every variable that is missing or malformed, not only the first. */
 int cni_env_check(const struct cni_env *env, unsigned int needs, struct cni_error *err);
+
+/* The configuration as podlane's own; the caller ends with pl_netconf_clear(). */
+int cni_conf_parse(const struct cni_request *r, struct pl_netconf *ret, struct cni_error *err);
 
 /* 0, or -EINVAL for a version that podlane does not speak. */
 int cni_version_parse(const char *s, enum cni_version *ret);
@@ -170,6 +174,8 @@ int cni_daemon_connect(const struct cni_env *env, unsigned int timeout_ms, struc
  */
 int cni_daemon_call(int sock, const json_t *request, int fd, json_t **ret, json_t **ret_error,
 		    struct pl_error *err);
+/* {"op", "v", "containerId", "ifname"}; caller owns. */
+json_t *cni_daemon_request(const char *op, const struct cni_env *env);
 /* True for what means that nobody answered, rather than an answer. */
 bool cni_daemon_absent(int code);
 const char *cni_run_dir(const struct cni_env *env);
@@ -182,13 +188,25 @@ const char *cni_run_dir(const struct cni_env *env);
 int cni_offline_del(const char *run_dir, const char *container_id, const char *ifname,
 		    const char *network, const char *netns, struct pl_error *err);
 
+/* netns.c */
+/* An fd, or -1 with the reason in @err. */
+int cni_open_netns(const char *path, struct cni_error *err);
+
+/* The verbs. *ret: what is printed on success, NULL: nothing; caller owns. */
+int cni_verb_add(const struct cni_request *r, json_t **ret, struct cni_error *err);
+int cni_verb_del(const struct cni_request *r, json_t **ret, struct cni_error *err);
+int cni_verb_check(const struct cni_request *r, json_t **ret, struct cni_error *err);
+int cni_verb_status(const struct cni_request *r, json_t **ret, struct cni_error *err);
+int cni_verb_gc(const struct cni_request *r, json_t **ret, struct cni_error *err);
+
+/* DEL for a verb or for netavark, by the daemon or without it. @network: NULL or its name. */
+int cni_del(const struct cni_env *env, const char *network, struct pl_error *err);
+/* By the daemon alone. 0 or -errno. */
+int cni_del_by_daemon(const struct cni_env *env, const char *network, struct pl_error *err);
+
 /* verbs.c */
 /* One verb, one exit status; the answer goes to @out. */
 int cni_run(const struct cni_env *env, const char *input, size_t len, FILE *out);
-
-/* The parts that the netavark plugin shares. @network: NULL or the network's name. */
-int cni_add(const struct cni_request *r, json_t **ret, struct cni_error *err);
-int cni_del(const struct cni_env *env, const char *network, struct pl_error *err);
 
 /* netavark.c: create, setup, teardown, info. */
 /* Whether this subcommand takes JSON on standard input. */

@@ -27,6 +27,12 @@ bool cni_daemon_absent(int code)
 	}
 }
 
+json_t *cni_daemon_request(const char *op, const struct cni_env *env)
+{
+	return json_pack("{s:s, s:i, s:s, s:s}", "op", op, "v", PL_PROTO_VERSION, "containerId",
+			 env->container_id, "ifname", env->ifname);
+}
+
 int cni_daemon_connect(const struct cni_env *env, unsigned int timeout_ms, struct pl_error *err)
 {
 	char buf[4096];

@@ -58,3 +58,8 @@ int cni_fail_from(struct cni_error *err, const struct pl_error *cause)
 
 	return cni_fail(err, code_of_errno(cause->code), "%s", text);
 }
+
+int cni_no_memory(struct cni_error *err)
+{
+	return cni_fail(err, CNI_IO, "No memory left");
+}

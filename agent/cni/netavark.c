@@ -294,7 +294,7 @@ static int add_as_cni(const json_t *conf, const struct cni_env *env, json_t **re
 		return cni_fail(err, CNI_IO, "No memory left");
 	code = cni_request_init(env, text, strlen(text), CNI_0_3_0, &r, err);
 	if (!code)
-		code = cni_add(&r, ret, err);
+		code = cni_verb_add(&r, ret, err);
 	cni_request_clear(&r);
 	return code;
 }

@@ -354,3 +354,13 @@ void cni_wishes_clear(struct cni_wishes *w)
 	json_decref(w->pod);
 	*w = (struct cni_wishes){.mac = ""};
 }
+
+int cni_conf_parse(const struct cni_request *r, struct pl_netconf *ret, struct cni_error *err)
+{
+	struct pl_error why = {0};
+	int code = pl_netconf_parse(r->conf, ret, &why);
+
+	if (!code)
+		return 0;
+	return cni_fail(err, code == -ENOTSUP ? CNI_BAD_FIELD : CNI_BAD_CONFIG, "%s", why.text);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * GC. Removes what is not in the list of valid attachments, in this network alone; without a list,
+ * or with one that cannot be read, it removes nothing.
+ */
+#include "cni.h"
+#include "proto.h"
+
+enum {
+	GC_MS = 10000,
+};
+
+static int gc_collect(json_t *valid, const json_t *list, struct cni_error *err)
+{
+	const json_t *one;
+	size_t i;
+
+	if (!json_is_array(list) && !json_is_null(list))
+		return cni_fail(err, CNI_BAD_CONFIG, "cni.dev/valid-attachments is no list");
+	json_array_foreach (list, i, one) {
+		json_t *id = json_object_get(one, "containerID");
+		json_t *ifname = json_object_get(one, "ifname");
+
+		if (!json_is_string(id) || !json_is_string(ifname))
+			return cni_fail(err, CNI_BAD_CONFIG,
+					"cni.dev/valid-attachments[%zu] has no containerID or no "
+					"ifname; nothing was removed",
+					i);
+		if (json_array_append_new(valid, json_pack("{s:O, s:O}", "containerId", id,
+							   "ifname", ifname)) < 0)
+			return cni_no_memory(err);
+	}
+	return 0;
+}
+
+/*
+ * libcni writes an empty list as null, and the list under two spellings: null is "none is valid",
+ * and what either spelling holds is valid. No list at all is refused: it must not mean "remove
+ * everything".
+ */
+static int gc_valid(const struct cni_request *r, json_t **ret, struct cni_error *err)
+{
+	const json_t *now = json_object_get(r->conf, "cni.dev/valid-attachments");
+	const json_t *before = json_object_get(r->conf, "cni.dev/attachments");
+	int code = 0;
+
+	if (!now && !before)
+		return cni_fail(err, CNI_BAD_CONFIG,
+				"GC came without cni.dev/valid-attachments: nothing was removed");
+	*ret = json_array();
+	if (!*ret)
+		return cni_no_memory(err);
+	if (now)
+		code = gc_collect(*ret, now, err);
+	if (!code && before && !json_equal(now, before))
+		code = gc_collect(*ret, before, err);
+	return code;
+}
+
+static bool gc_is_valid(const json_t *valid, const json_t *endpoint)
+{
+	const json_t *id = json_object_get(endpoint, "containerId");
+	const json_t *ifname = json_object_get(endpoint, "ifname");
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (valid, i, one)
+		if (json_equal(json_object_get(one, "containerId"), id) &&
+		    json_equal(json_object_get(one, "ifname"), ifname))
+			return true;
+	return false;
+}
+
+/* Keeps of @endpoints the ones of the network that are not valid any more. */
+static int gc_pick(const struct cni_request *r, const json_t *valid, const json_t *endpoints,
+		   json_t *stale)
+{
+	json_t *endpoint;
+	size_t i;
+
+	json_array_foreach (endpoints, i, endpoint) {
+		const char *network = json_string_value(json_object_get(endpoint, "network"));
+
+		if (!network || strcmp(network, r->network) != 0 || gc_is_valid(valid, endpoint))
+			continue;
+		if (json_array_append(stale, endpoint) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int gc_list_stale(const struct cni_request *r, const json_t *valid, json_t *stale,
+			 struct pl_error *err)
+{
+	pl_autojson json_t *request =
+		json_pack("{s:s, s:i}", "op", "endpoint.list", "v", PL_PROTO_VERSION);
+	pl_autojson json_t *reply = NULL;
+	pl_autoclose int sock = cni_daemon_connect(&r->env, GC_MS, err);
+	bool more;
+	int code;
+
+	if (sock < 0)
+		return sock;
+	code = pl_client_call(sock, request, -1, &reply, err);
+	while (!code) {
+		more = json_is_true(json_object_get(reply, "more"));
+		code = gc_pick(r, valid, json_object_get(reply, "endpoints"), stale);
+		if (code || !more)
+			break;
+		json_decref(reply);
+		reply = NULL;
+		code = pl_client_next(sock, &reply, err);
+	}
+	return code;
+}
+
+/* For a list of valid attachments that does not fit into one message. */
+static int gc_one_by_one(const struct cni_request *r, const json_t *valid, struct pl_error *err)
+{
+	pl_autojson json_t *stale = json_array();
+	const json_t *endpoint;
+	int code, first = 0;
+	size_t i;
+
+	code = gc_list_stale(r, valid, stale, err);
+	if (code)
+		return code;
+	json_array_foreach (stale, i, endpoint) {
+		struct cni_env env = r->env;
+		struct pl_error why = {0};
+
+		env.container_id = json_string_value(json_object_get(endpoint, "containerId"));
+		env.ifname = json_string_value(json_object_get(endpoint, "ifname"));
+		code = cni_del_by_daemon(&env, r->network, &why);
+		if (code && !first) {
+			first = code;
+			*err = why;
+		}
+	}
+	return first;
+}
+
+static int gc_by_daemon(const struct cni_request *r, json_t *valid, struct pl_error *err)
+{
+	pl_autojson json_t *request =
+		json_pack("{s:s, s:i, s:s, s:O}", "op", "endpoint.gc", "v", PL_PROTO_VERSION,
+			  "network", r->network, "valid", valid);
+	pl_autojson json_t *reply = NULL;
+	pl_autoclose int sock = -1;
+
+	if (!request)
+		return pl_fail(err, -ENOMEM, "No memory left");
+	sock = cni_daemon_connect(&r->env, GC_MS, err);
+	if (sock < 0)
+		return sock;
+	return cni_daemon_call(sock, request, -1, &reply, NULL, err);
+}
+
+int cni_verb_gc(const struct cni_request *r, json_t **ret, struct cni_error *err)
+{
+	pl_autojson json_t *valid = NULL;
+	struct cni_error delegated = {0};
+	struct pl_error why = {0};
+	int code;
+
+	code = gc_valid(r, &valid, err);
+	if (code)
+		return code;
+	/* As much as possible is removed before the first error is told. */
+	code = gc_by_daemon(r, valid, &why);
+	if (code == -EMSGSIZE)
+		code = gc_one_by_one(r, valid, &why);
+	if (code < 0)
+		code = cni_fail_from(err, &why);
+	if (r->ipam && cni_delegate(r, "GC", NULL, &delegated) && !code) {
+		*err = delegated;
+		code = err->code;
+	}
+	return code;
+}
