@@ -580,6 +580,16 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	[ "$(ls "$T/run/endpoints")" = "$(printf '%s:eth0.json\n' c1 c2 c3)" ]
 }
 
+link_state() {
+	{
+		ip -4 -j addr show vethA
+		ip -n c1 -4 -j addr show eth0
+		ip -j link show vethA
+		ip -n c1 -j link show eth0
+		ip -j route show dev vethA
+	} | jq -c '.[] | [.ifindex, .address, .mtu, .dst, (.addr_info // [] | .[] | .local, .prefixlen)]'
+}
+
 @test "mode accelerate: links and addresses of the earlier plugin stay, before and after DEL" {
 	new_pod c1
 	ip link add vethA type veth peer name eth0 netns c1
@@ -588,7 +598,7 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	ip -n c1 addr add 10.77.5.2/32 dev eth0
 	ip addr add 10.77.5.1/32 dev vethA
 	ip route add 10.77.5.2/32 dev vethA
-	before=$(ip -j addr show vethA; ip -n c1 -j addr show eth0)
+	before=$(link_state)
 	prev='{cniVersion: "1.0.0", interfaces: [{name: "vethA"}, {name: "eth0", sandbox: "/run/netns/c1"}],
 		ips: [{address: "10.77.5.2/32", gateway: "10.77.5.1", interface: 1}], dns: {}}'
 	conf=$(conf 1.0.0 "del(.ipam) | .mode = \"accelerate\" | .prevResult = $prev")
@@ -602,6 +612,6 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	succeeds
 	call DEL c1
 	succeeds
-	[ "$before" = "$(ip -j addr show vethA; ip -n c1 -j addr show eth0)" ]
+	[ "$before" = "$(link_state)" ]
 	ip link del vethA
 }

@@ -18,7 +18,7 @@ need() { # PROGRAM...
 
 node_setup() {
 	cni_setup
-	group=podlane-$BATS_SUITE_TEST_NUMBER-$BATS_ROOT_PID
+	group=podlane-$(od -An -N6 -tx1 /dev/urandom | tr -d ' ') # other sandboxes have the same process ids
 	plugins=/usr/lib/cni
 	[ -d "$plugins" ] || plugins=/opt/cni/bin
 	local p
@@ -51,7 +51,8 @@ node_teardown() {
 
 # What an engine left running in our folder is ours to end.
 cgroups_are_gone() {
-	find /sys/fs/cgroup -path "*/$group/*" -name cgroup.procs -exec cat {} + 2>/dev/null | sort -u | xargs -r kill -KILL
+	find /sys/fs/cgroup -path "*/$group/*" -name cgroup.procs -exec cat {} + 2>/dev/null |
+		grep -vx 0 | sort -u | xargs -r kill -KILL
 	find /sys/fs/cgroup -depth -type d -path "*/$group*" -exec rmdir {} \; 2>/dev/null
 	[ -z "$(find /sys/fs/cgroup -maxdepth 2 -type d -name "$group*")" ]
 }

@@ -1,34 +1,17 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # podman 5 knows no CNI any more: podlane as a netavark plugin, with the podman and netavark of
-# Debian 13. On an older Debian they run in a chroot, which debootstrap makes once below build/ and
-# which is never written to again: each test works on an overlay of it.
+# Debian 13 in a chroot, which netavark.prepare makes: each test works on an overlay of it.
 # time limit: 900
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; variables of lib.bash
 
 load lib
 
-suite=trixie
-base=${PODLANE_CHROOT:-$PWD/build/$suite-podman}
-packages=podman,netavark,runc,conmon,iptables,nftables,libjansson4,libmnl0
-
-setup_file() {
-	[ ! -e "$base" ] || return 0
-	command -v debootstrap >/dev/null || return 0 # each test skips and says so
-	local new
-	new=$(mktemp -d "$(dirname "$base")/$suite.XXXXXX")
-	debootstrap --variant=minbase --include="$packages" "$suite" "$new" >"$new.log" 2>&1 || {
-		tail -n 5 "$new.log" >&2
-		rm -rf "$new" "$new.log"
-		return 1
-	}
-	chmod 755 "$new"
-	mv -T "$new" "$base"
-	rm -f "$new.log"
-}
+base=${PODLANE_CHROOT:-$PWD/build/trixie-podman}
 
 setup() {
 	need debootstrap jq curl
+	[ -e "$base" ] || skip "$base is not installed: tests/runtime/netavark.prepare makes it"
 	node_setup
 	root=$T/root
 	make_rootfs "$T/rootfs"
