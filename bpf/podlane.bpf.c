@@ -221,4 +221,7 @@ int pl_stage(struct __sk_buff *skb)
 	return TC_ACT_SHOT;
 }
 
+/* Which compiler made the programs: the verifier's work depends on it. */
+const volatile __u32 pl_clang = __clang_major__;
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -282,7 +282,7 @@ static void test_large_ones(void **state)
 	prog = load_large(4, &err);
 	if (prog < 0)
 		fail_msg("%s", err.text);
-	assert_int_equal(load_large(120, &err), -E2BIG);
+	assert_int_equal(load_large(30, &err), -E2BIG);
 	assert_non_null(strstr(err.text, "too complex"));
 }
 
