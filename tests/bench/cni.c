@@ -104,8 +104,8 @@ static void show_output(const struct plan *plan)
 static int trouble(const struct plan *plan, struct contender *c, const char *verb, int code)
 {
 	if (!c->dead) {
-		fprintf(stderr, "cni: %s, %s: %s; left out from here on\n", c->name, verb,
-			code ? strerror(-code) : "the plugin failed and said:");
+		fprintf(stderr, "cni: %s is left out from here on: %s %s\n", c->name, verb,
+			code ? strerror(-code) : "failed and said:");
 		if (!code)
 			show_output(plan);
 	}
