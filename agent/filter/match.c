@@ -758,6 +758,12 @@ int pl_match_build(const struct pl_filter *const filters[PL_MIRRORS_MAX], struct
 	free(g.fixups);
 	if (r == 0)
 		r = g.error;
+	if (r == 0 && g.n > PL_MATCH_INSNS_MAX)
+		r = pl_fail(
+			err, -E2BIG,
+			"filter: those of all sessions together make %zu instructions, the most is %d; "
+			"simplify or remove one",
+			g.n, PL_MATCH_INSNS_MAX);
 	if (r == -ENOMEM)
 		pl_fail(err, r, "filter: out of memory");
 	if (r < 0) {
@@ -771,54 +777,40 @@ int pl_match_build(const struct pl_filter *const filters[PL_MIRRORS_MAX], struct
 
 static int load_failed(int r, char *log, struct pl_error *err)
 {
-	char *last = log + strlen(log);
-	unsigned int lines = 0;
+	char *statistics = strstr(log, "verification time");
 
 	if (r == -EPERM)
 		return pl_fail(
 			err, r,
 			"load the match program: not permitted; it takes CAP_BPF and CAP_NET_ADMIN");
-	/* A log that overflows, or says so: too much as well, whatever the errno. */
-	if (r == -E2BIG || r == -ENOSPC || strstr(log, "too complex"))
+	if (r == -E2BIG || strstr(log, "too complex") || strstr(log, "too large"))
 		return pl_fail(
 			err, -E2BIG,
 			"load the match program: the filters together are too complex for this "
 			"kernel's verifier; simplify or remove one");
-	while (last > log && lines < 4)
-		lines += *--last == '\n';
+	if (statistics)
+		*statistics = '\0';
 	return pl_fail(err, r, "load the match program: %s; the verifier says: %.300s",
-		       strerror(-r), *log ? last : "nothing");
+		       strerror(-r), *log ? log : "nothing");
 }
 
 int pl_match_load(const struct bpf_insn *insns, size_t n, int programs_fd, struct pl_error *err)
 {
-	enum { LOG_SIZE = 1 << 20 };
-	LIBBPF_OPTS(bpf_prog_load_opts, opts);
+	enum { LOG_SIZE = 16384, LOG_STATS = 4 };
 	pl_autofree struct bpf_insn *copy = calloc(n, sizeof(*copy));
-	pl_autofree char *log = NULL;
+	pl_autofree char *log = calloc(1, LOG_SIZE);
+	/* Statistics, and what is wrong; not each instruction: a failure costs no second load. */
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .log_buf = log, .log_size = LOG_SIZE,
+		    .log_level = LOG_STATS);
 	int fd;
 
-	if (!copy)
+	if (!copy || !log)
 		return pl_fail(err, -ENOMEM, "load the match program: out of memory");
 	memcpy(copy, insns, n * sizeof(*copy));
 	for (size_t i = 0; i < n; i++)
 		if (copy[i].code == (BPF_LD | BPF_DW | BPF_IMM) &&
 		    copy[i].src_reg == BPF_PSEUDO_MAP_FD)
 			copy[i].imm = programs_fd;
-
 	fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "pl_match", "Dual BSD/GPL", copy, n, &opts);
-	if (fd >= 0)
-		return fd;
-
-	/* Only a failure pays for the log. */
-	log = calloc(1, LOG_SIZE);
-	if (!log)
-		return pl_fail(err, fd, "load the match program: %s", strerror(-fd));
-	opts.log_buf = log;
-	opts.log_size = LOG_SIZE;
-	opts.log_level = 1;
-	fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "pl_match", "Dual BSD/GPL", copy, n, &opts);
-	if (fd >= 0)
-		return fd;
-	return load_failed(fd, log, err);
+	return fd >= 0 ? fd : load_failed(fd, log, err);
 }
