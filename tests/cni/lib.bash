@@ -50,7 +50,7 @@ await() { # SECONDS COMMAND...: until it succeeds
 start_fake() {
 	"$build/tests/tools/fake_daemon" "$T/run/podlane.sock" "$T/script.json" "$T/log" 3>&- &
 	daemon_pid=$!
-	await 5 test -S "$T/run/podlane.sock"
+	await 20 test -S "$T/run/podlane.sock"
 }
 
 script() { # OPERATION REPLY: adds to the script
@@ -95,6 +95,18 @@ cni() {
 call() {
 	status=0
 	output=$(cni "$@" <<<"$conf" 2>"$T/stderr") || status=$?
+}
+
+# As call, within a second: the best of three, since the machine may be busy with other things.
+call_at_once() {
+	local i begin
+	for i in 1 2 3; do
+		begin=${EPOCHREALTIME/[.,]/}
+		call "$@"
+		[ $((${EPOCHREALTIME/[.,]/} - begin)) -ge 1000000 ] || return 0
+	done
+	echo "$1 took more than a second, three times" >&2
+	return 1
 }
 
 is() { # JQ-EXPRESSION: holds for $output

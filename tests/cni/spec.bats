@@ -95,9 +95,9 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 		pod "c${v//./}" ip -j addr show eth0 | jq -e --slurpfile r "$T/c${v//./}.json" \
 			'[.[0].addr_info[] | select(.scope == "global") | "\(.local)/\(.prefixlen)"] == [$r[0].ips[].address]'
 	done
-	pod c030 ping -q -c 1 -W 2 "$(jq -r '.ips[0].address | split("/")[0]' "$T/c110.json")"
-	pod c030 ping -q -c 1 -W 2 "$(jq -r '.ips[1].address | split("/")[0]' "$T/c110.json")"
-	pod c030 ping -q -c 1 -W 2 "$(jq -r '.ips[0].gateway' "$T/c030.json")"
+	pod c030 ping -q -c 1 -W 5 "$(jq -r '.ips[0].address | split("/")[0]' "$T/c110.json")"
+	pod c030 ping -q -c 1 -W 5 "$(jq -r '.ips[1].address | split("/")[0]' "$T/c110.json")"
+	pod c030 ping -q -c 1 -W 5 "$(jq -r '.ips[0].gateway' "$T/c030.json")"
 }
 
 @test "Section 2, ADD: an interface of that name that exists MUST be an error, and stays as it is" {
@@ -197,7 +197,7 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 	succeeds
 	nothing_left
 	kill -CONT "$daemon_pid"
-	await 5 daemon_answers
+	await 20 daemon_answers
 	[ "$(endpoints)" = "[]" ]
 	add c1
 }
@@ -209,7 +209,7 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 	PODLANE_CNI_TIMEOUT_MS=500 call ADD c1
 	fails_with 11
 	kill -CONT "$daemon_pid"
-	await 5 daemon_answers
+	await 20 daemon_answers
 	[ "$(endpoints)" = "[]" ]
 	nothing_left
 	add c1
@@ -219,10 +219,8 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 	stop_daemon
 	new_pod c1
 	conf=$(conf 1.1.0)
-	begin=${EPOCHREALTIME/[.,]/}
-	call ADD c1
+	call_at_once ADD c1
 	fails_with 11
-	[ $((${EPOCHREALTIME/[.,]/} - begin)) -lt 1000000 ]
 	nothing_left
 }
 
@@ -397,8 +395,8 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	add c2 1.0.0 "$filter"
 	is '.ips[0].address | startswith("10.77.1.3/")'
 	[ "$(leases)" = 4 ]
-	pod c1 ping -q -c 1 -W 2 10.77.1.3
-	pod c1 ping -q -c 1 -W 2 fd77:1::3
+	pod c1 ping -q -c 1 -W 5 10.77.1.3
+	pod c1 ping -q -c 1 -W 5 fd77:1::3
 	check c1
 	succeeds
 	call DEL c1
@@ -418,7 +416,7 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 		routes: [{dst: "0.0.0.0/0"}, {dst: "::/0"}], dns: {nameservers: ["10.77.3.53"]}}'
 	is '[.ips[].address] == ["10.77.3.7/32", "fd77:3::7/128"]'
 	is '.dns.nameservers == ["10.77.3.53"]'
-	pod c1 ping -q -c 1 -W 2 10.77.3.1
+	pod c1 ping -q -c 1 -W 5 10.77.3.1
 	check c1
 	succeeds
 	call DEL c1
@@ -563,11 +561,11 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	add c2 1.1.0 "$two"
 	add c3
 	for ip in 10.77.8.2 10.77.8.3 fd77:8::2 fd77:8::3; do
-		pod c1 ping -q -c 1 -W 2 $ip
-		pod c2 ping -q -c 1 -W 2 $ip
+		pod c1 ping -q -c 1 -W 5 $ip
+		pod c2 ping -q -c 1 -W 5 $ip
 	done
-	pod c1 ping -q -c 1 -W 2 10.77.0.3
-	pod c3 ping -q -c 1 -W 2 10.77.0.2
+	pod c1 ping -q -c 1 -W 5 10.77.0.3
+	pod c3 ping -q -c 1 -W 5 10.77.0.2
 	conf=$(conf 1.1.0 "$two" | jq -c --slurpfile r "$T/second.json" '.prevResult = $r[0]')
 	call CHECK c1 eth1
 	succeeds
@@ -576,7 +574,7 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	conf=$(conf 1.1.0)
 	check c1
 	succeeds
-	pod c1 ping -q -c 1 -W 2 10.77.0.3
+	pod c1 ping -q -c 1 -W 5 10.77.0.3
 	[ "$(ls "$T/run/endpoints")" = "$(printf '%s:eth0.json\n' c1 c2 c3)" ]
 }
 

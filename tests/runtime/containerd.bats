@@ -81,9 +81,9 @@ lay_built_in_folders() {
 	c run -d --cni --cgroup "/$group/b" localhost/bb:1 b sleep 600
 	a=$(endpoints | jq -r '.[] | select(.containerId == "default-a") | .addresses[0].address | split("/")[0]')
 	before=$(fast_packets)
-	[ "$(c task exec --exec-id x b timeout 5 wget -q -O - "http://$a/")" = "hello from podlane" ]
+	[ "$(c task exec --exec-id x b timeout 15 wget -q -O - "http://$a/")" = "hello from podlane" ]
 	[ $(($(fast_packets) - before)) -ge 5 ]
-	[ "$(c run --rm --cni --cgroup "/$group/d" localhost/bb:1 d timeout 5 wget -q -O - "http://$a/")" = "hello from podlane" ]
+	[ "$(c run --rm --cni --cgroup "/$group/d" localhost/bb:1 d timeout 15 wget -q -O - "http://$a/")" = "hello from podlane" ]
 	[ "$(endpoints | jq length)" = 2 ] # that of d is gone
 }
 
@@ -91,7 +91,7 @@ lay_built_in_folders() {
 	need python3
 	/usr/bin/python3 -c 'import grpc_tools' 2>/dev/null || skip "python3-grpc-tools is not installed"
 	engine_up "$(conflist 1.0.0 '{"type":"portmap","capabilities":{"portMappings":true}}')"
-	await 10 network_ready
+	await 20 network_ready
 	cri run p1 p2 p3 p4 >"$T/pods"
 	[ "$(awk '{ print $3 }' "$T/pods" | sort -u | wc -l)" = 4 ]
 	[ "$(endpoints | jq -r '[.[].pod | "\(.namespace)/\(.name)/\(.uid)"] | sort | .[0]')" = default/p1/uid-p1 ]
@@ -100,8 +100,8 @@ lay_built_in_folders() {
 	cri start "$id1" web localhost/bb:1 httpd -f -p 80 -h /www
 	two=$(cri start "$id2" client localhost/bb:1 sleep 600)
 	before=$(fast_packets)
-	[ "$(cri exec "$two" timeout 5 wget -q -O - "http://$ip1/")" = "hello from podlane" ]
-	[ "$(cri exec "$two" timeout 5 wget -q -O - "http://[$ip1six]/")" = "hello from podlane" ]
+	[ "$(cri exec "$two" timeout 15 wget -q -O - "http://$ip1/")" = "hello from podlane" ]
+	[ "$(cri exec "$two" timeout 15 wget -q -O - "http://[$ip1six]/")" = "hello from podlane" ]
 	[ $(($(fast_packets) - before)) -ge 10 ]
 	awk '{ print $2 }' "$T/pods" | while read -r id; do cri remove "$id"; done
 	node_is_clean
@@ -113,7 +113,7 @@ network_ready() { cri status | grep -q '^NetworkReady True'; }
 	need python3
 	/usr/bin/python3 -c 'import grpc_tools' 2>/dev/null || skip "python3-grpc-tools is not installed"
 	engine_up "$(conflist 1.0.0)"
-	await 10 network_ready
+	await 20 network_ready
 	read -r _ id _ < <(cri run p1)
 	stop_daemon -KILL
 	cri remove "$id"

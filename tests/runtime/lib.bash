@@ -46,7 +46,7 @@ node_teardown() {
 	awk -v t="$T/" 'index($2, t) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
 	umount -l /var/lib 2>/dev/null || :
 	rm -rf "$T/rootfs"
-	await 5 cgroups_are_gone
+	await 20 cgroups_are_gone
 }
 
 # What an engine left running in our folder is ours to end.
@@ -130,7 +130,7 @@ fast_packets() {
 
 # Everything that podlane made for pods is gone.
 node_is_clean() {
-	await 5 no_pod_links
+	await 20 no_pod_links
 	[ "$(endpoints)" = "[]" ]
 	[ -z "$(ls "$T/run/endpoints")" ]
 	refute grep -E '10\.77\.|fd77:' <(ip route show table all; ip -6 route show table all)

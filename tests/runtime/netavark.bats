@@ -81,8 +81,8 @@ make_network() { # [OPTION...]
 	start a
 	start b
 	before=$(fast_packets)
-	[ "$(podman exec a timeout 5 wget -q -O - "http://$(address b 4)/")" = "hello from podlane" ]
-	[ "$(podman exec b timeout 5 wget -q -O - "http://[$(address a 6)]/")" = "hello from podlane" ]
+	[ "$(podman exec a timeout 15 wget -q -O - "http://$(address b 4)/")" = "hello from podlane" ]
+	[ "$(podman exec b timeout 15 wget -q -O - "http://[$(address a 6)]/")" = "hello from podlane" ]
 	[ $(($(fast_packets) - before)) -ge 10 ]
 	[ "$(podman inspect a --format '{{.NetworkSettings.Networks.pods.IPAddress}}')" = "$(address a 4)" ]
 	[ "$(endpoints | jq -r '[.[].pod.name] | sort | join(" ")')" = "a b" ]
@@ -98,8 +98,8 @@ make_network() { # [OPTION...]
 	podman exec a ip link show eth0 | grep -q 'mtu 1400'
 	podman exec a ip link show eth0 | grep -q 02:00:00:00:00:77
 	outside busybox httpd -f -p 8000 -h "$T/rootfs/www" 3>&- &
-	await 5 outside curl -s -m 1 http://127.0.0.1:8000/
-	[ "$(podman exec a timeout 5 wget -q -O - http://192.0.2.2:8000/)" = "hello from podlane" ]
+	await 20 outside curl -s -m 1 http://127.0.0.1:8000/
+	[ "$(podman exec a timeout 15 wget -q -O - http://192.0.2.2:8000/)" = "hello from podlane" ]
 	kill $!
 }
 

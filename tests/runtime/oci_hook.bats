@@ -55,7 +55,7 @@ hello_by_hooks() {
 	launch a httpd -f -p 80 -h /www
 	launch b sleep 600
 	before=$(fast_packets)
-	[ "$(oci exec b timeout 5 wget -q -O - "http://$(address a)/")" = "hello from podlane" ]
+	[ "$(oci exec b timeout 15 wget -q -O - "http://$(address a)/")" = "hello from podlane" ]
 	[ $(($(fast_packets) - before)) -ge 5 ]
 	oci delete -f a
 	oci delete -f b

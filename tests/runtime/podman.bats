@@ -67,7 +67,7 @@ address() { # NAME FAMILY
 }
 
 get() { # CONTAINER URL
-	podman exec "$1" timeout 5 wget -q -O - "$2"
+	podman exec "$1" timeout 15 wget -q -O - "$2"
 }
 
 @test "podman: two containers say hello to each other by the fast path, IPv4 and IPv6" {
@@ -77,7 +77,7 @@ get() { # CONTAINER URL
 	before=$(fast_packets)
 	[ "$(get a "http://$(address b 4)/")" = "hello from podlane" ]
 	[ "$(get b "http://[$(address a 6)]/")" = "hello from podlane" ]
-	podman exec a ping -q -c 2 -W 2 "$(address b 4)"
+	podman exec a ping -q -c 2 -W 5 "$(address b 4)"
 	[ $(($(fast_packets) - before)) -ge 10 ]
 	[ "$(endpoints | jq -r '[.[].pod.name] | sort | join(" ")')" = "a b" ]
 	podman rm -f -t 0 a b
@@ -88,7 +88,7 @@ get() { # CONTAINER URL
 	network "$(conflist 1.0.0)"
 	start a
 	outside busybox httpd -f -p 8000 -h "$T/rootfs/www" 3>&- &
-	await 5 outside curl -s -m 1 http://127.0.0.1:8000/
+	await 20 outside curl -s -m 1 http://127.0.0.1:8000/
 	[ "$(get a http://192.0.2.2:8000/)" = "hello from podlane" ]
 	kill $!
 }
@@ -120,8 +120,8 @@ get() { # CONTAINER URL
 	network "$(conflist 1.0.0 '{"type":"portmap","capabilities":{"portMappings":true}}')"
 	start a -p 8080:80
 	start b
-	[ "$(outside curl -s -m 5 http://192.0.2.1:8080/)" = "hello from podlane" ]
-	[ "$(curl -s -m 5 http://192.0.2.1:8080/)" = "hello from podlane" ]
+	[ "$(outside curl -s -m 15 http://192.0.2.1:8080/)" = "hello from podlane" ]
+	[ "$(curl -s -m 15 http://192.0.2.1:8080/)" = "hello from podlane" ]
 	[ "$(get b http://192.0.2.1:8080/)" = "hello from podlane" ]
 	# Straight to the container still takes the short way.
 	before=$(fast_packets)
@@ -140,7 +140,7 @@ get() { # CONTAINER URL
 	podman import -q "$T/rootfs.tar" localhost/bb >/dev/null
 	start b
 	tc qdisc show dev "$(endpoints | jq -r '.[0].hostIfname')" | grep -q tbf
-	await 5 is_shaped
+	await 20 is_shaped
 	before=$(fast_packets)
 	begin=${EPOCHREALTIME/[.,]/}
 	podman exec a timeout 30 wget -q -O /dev/null "http://$(address b 4)/big"
