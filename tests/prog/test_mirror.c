@@ -354,6 +354,26 @@ static void sampled_flows(void)
 }
 BY_FAMILY(sampled_flows)
 
+/* The kernel tells a veth that its peer is up a moment later, and until then loses what it sends.
+ */
+static void wait_for_carrier(const char *operstate)
+{
+	enum { TRIES = 500, PAUSE_US = 10000 };
+
+	for (int i = 0; i < TRIES; i++) {
+		char state[16] = "";
+		FILE *f = fopen(operstate, "r");
+
+		if (!f || !fgets(state, sizeof(state), f))
+			fail_msg("read %s: %s", operstate, strerror(errno));
+		fclose(f);
+		if (!strcmp(state, "up\n"))
+			return;
+		usleep(PAUSE_US);
+	}
+	fail_msg("%s is not up", operstate);
+}
+
 /* Every loss is counted, none is the packet's. */
 static void targets_that_fail(void)
 {
@@ -365,6 +385,7 @@ static void targets_that_fail(void)
 	for (int i = 0; i < 3; i++)
 		run(FROM_POD, &a_to_b, TC_ACT_REDIRECT);
 	assert_int_equal(system("ip link set stage1 up"), 0);
+	wait_for_carrier("/sys/class/net/stage0/operstate");
 	assert_int_equal(stats_of(0).failed, 3);
 	assert_int_equal(stats_of(0).last_error, -EINVAL);
 	assert_int_equal(stats_of(1).congested, 3);
