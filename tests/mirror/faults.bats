@@ -11,15 +11,10 @@ setup_file() {
 	node_up
 	mkdir "$BATS_FILE_TMPDIR/www"
 	head -c 2000000 /dev/urandom >"$BATS_FILE_TMPDIR/www/stream"
-	ip netns exec b busybox httpd -f -p '[::]:8080' -h "$BATS_FILE_TMPDIR/www" >/dev/null 2>&1 3>&- &
-	echo $! >"$BATS_FILE_TMPDIR/httpd.pid"
-	eventually in_ns b sh -c "ss -ltn | grep -q :8080"
+	serve b busybox httpd -f -p '[::]:8080' -h "$BATS_FILE_TMPDIR/www"
+	listens b 8080
 }
-teardown_file() {
-	load mirror
-	kill "$(cat "$BATS_FILE_TMPDIR/httpd.pid")"
-	node_down
-}
+teardown_file() { load mirror && node_down; }
 teardown() {
 	flood_kill
 	watch_stop

@@ -22,6 +22,7 @@ watch_start() {
 	local dev=${1:-tap0w} in=()
 	[ -z "${2:-}" ] || in=(ip netns exec "$2")
 	watched=$BATS_TEST_TMPDIR/watched
+	rm -f "$BATS_TEST_TMPDIR/tcpdump" # it says that the last one listened
 	# Only what comes in: the copies. -s: GSO packets as they are.
 	"${in[@]}" tcpdump -n -i "$dev" -Q in -s 262144 --immediate-mode -U -w "$watched" \
 		2>"$BATS_TEST_TMPDIR/tcpdump" 3>&- &
@@ -46,6 +47,7 @@ copies_are() {
 	[ "$got" = "$want" ] || {
 		echo "expected $want copies of '$*', not $got:"
 		tcpdump -n -r "$watched" 2>/dev/null | head -n 30
+		podlane -j mirror list | jq -c '.mirrors[] | [.name, .counters]'
 		return 1
 	}
 }
