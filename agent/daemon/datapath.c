@@ -450,6 +450,8 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	if (!r)
 		r = dp_maps_mmap(dp, err);
 	if (!r)
+		r = dp_guesses_fill(dp);
+	if (!r)
 		r = pin_all(dp, &loading, err);
 	if (r < 0)
 		return r;

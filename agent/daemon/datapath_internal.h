@@ -19,6 +19,7 @@
 	X(pl_addrs4)                                                                               \
 	X(pl_addrs6)                                                                               \
 	X(pl_links)                                                                                \
+	X(pl_guesses)                                                                              \
 	X(pl_networks4)                                                                            \
 	X(pl_networks6)                                                                            \
 	X(pl_config)                                                                               \
@@ -83,6 +84,7 @@ struct pl_datapath {
 	uint32_t prog_ids[PROG_COUNT];
 	struct pl_endpoint *endpoints;
 	struct pl_config *config;
+	uint64_t *guesses; /* PL_GUESSES; an array map's elements lie 8 bytes apart */
 };
 
 /* datapath.c */
@@ -160,6 +162,8 @@ int dp_map_info(int fd, struct bpf_map_info *ret);
 int dp_map_copy(int from, int to, uint64_t flags);
 /* Marks in @dp's endpoints what @old_fd's marked since it was copied. */
 void dp_endpoints_merge(struct pl_datapath *dp, int old_fd);
+/* From pl_addrs and pl_endpoints: the guesses may be older than these, or new and empty. */
+int dp_guesses_fill(struct pl_datapath *dp);
 int dp_maps_mmap(struct pl_datapath *dp, struct pl_error *err);
 void dp_maps_munmap(struct pl_datapath *dp);
 

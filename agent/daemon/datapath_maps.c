@@ -219,7 +219,7 @@ static int map_mmap(int fd, size_t size, void **ret)
 
 int dp_maps_mmap(struct pl_datapath *dp, struct pl_error *err)
 {
-	void *endpoints = NULL, *config = NULL;
+	void *endpoints = NULL, *config = NULL, *guesses = NULL;
 	int r;
 
 	r = map_mmap(dp->maps[MAP_pl_endpoints], endpoints_size(dp), &endpoints);
@@ -230,6 +230,10 @@ int dp_maps_mmap(struct pl_datapath *dp, struct pl_error *err)
 	if (r < 0)
 		return pl_fail(err, r, "map pl_config into memory: %s", strerror(-r));
 	dp->config = config;
+	r = map_mmap(dp->maps[MAP_pl_guesses], PL_GUESSES * sizeof(*dp->guesses), &guesses);
+	if (r < 0)
+		return pl_fail(err, r, "map pl_guesses into memory: %s", strerror(-r));
+	dp->guesses = guesses;
 	return 0;
 }
 
@@ -239,8 +243,11 @@ void dp_maps_munmap(struct pl_datapath *dp)
 		munmap(dp->endpoints, endpoints_size(dp));
 	if (dp->config)
 		munmap(dp->config, sizeof(*dp->config));
+	if (dp->guesses)
+		munmap(dp->guesses, PL_GUESSES * sizeof(*dp->guesses));
 	dp->endpoints = NULL;
 	dp->config = NULL;
+	dp->guesses = NULL;
 }
 
 struct pl_endpoint *pl_datapath_endpoints(struct pl_datapath *dp)
@@ -281,18 +288,59 @@ static int addrs_fd(const struct pl_datapath *dp, const struct pl_ip *ip)
 	}
 }
 
+static uint64_t *guess_for(struct pl_datapath *dp, const struct pl_ip *ip)
+{
+	const uint8_t *last = ip->bytes + (ip->family == AF_INET ? 2 : 14);
+
+	return &dp->guesses[PL_GUESS_ADDR(last[0], last[1])];
+}
+
+static bool is_first_addr(const struct pl_datapath *dp, uint64_t endpoint, const struct pl_ip *ip)
+{
+	const struct pl_endpoint *ep = &dp->endpoints[endpoint];
+
+	if (endpoint == PL_NODE || endpoint >= dp->max_entries[MAP_pl_endpoints])
+		return false;
+	return ip->family == AF_INET ? !memcmp(ep->ip4, ip->bytes, 4)
+				     : !memcmp(ep->ip6, ip->bytes, 16);
+}
+
+/* Of two addresses that share a guess, the later has it: the other is found by hash. */
+static void guess_set(struct pl_datapath *dp, const struct pl_ip *ip, const struct pl_addr *v)
+{
+	if (v->kind == PL_ADDR_POD && is_first_addr(dp, v->endpoint, ip))
+		__atomic_store_n(guess_for(dp, ip), v->endpoint, __ATOMIC_RELEASE);
+}
+
+static void guess_del(struct pl_datapath *dp, const struct pl_ip *ip)
+{
+	uint64_t *guess = guess_for(dp, ip);
+
+	if (is_first_addr(dp, *guess, ip))
+		__atomic_store_n(guess, PL_NODE, __ATOMIC_SEQ_CST);
+}
+
 int pl_datapath_addr_set(struct pl_datapath *dp, const struct pl_ip *ip, const struct pl_addr *v)
 {
 	int fd = addrs_fd(dp, ip);
+	int r = fd < 0 ? fd : map_set(fd, ip->bytes, v);
 
-	return fd < 0 ? fd : map_set(fd, ip->bytes, v);
+	if (r < 0)
+		return r;
+	if (v->kind != PL_ADDR_POD)
+		guess_del(dp, ip);
+	guess_set(dp, ip, v);
+	return 0;
 }
 
 int pl_datapath_addr_del(struct pl_datapath *dp, const struct pl_ip *ip)
 {
 	int fd = addrs_fd(dp, ip);
 
-	return fd < 0 ? fd : map_del(fd, ip->bytes);
+	if (fd < 0)
+		return fd;
+	guess_del(dp, ip);
+	return map_del(fd, ip->bytes);
 }
 
 int pl_datapath_addr_get(struct pl_datapath *dp, const struct pl_ip *ip, struct pl_addr *ret)
@@ -328,6 +376,17 @@ int pl_datapath_addr_each(struct pl_datapath *dp,
 
 	r = map_walk(dp->maps[MAP_pl_addrs4], addr_one, &v4);
 	return r ?: map_walk(dp->maps[MAP_pl_addrs6], addr_one, &v6);
+}
+
+static int guess_one(const struct pl_ip *ip, const struct pl_addr *v, void *arg)
+{
+	guess_set(arg, ip, v);
+	return 0;
+}
+
+int dp_guesses_fill(struct pl_datapath *dp)
+{
+	return pl_datapath_addr_each(dp, guess_one, dp);
 }
 
 int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_link *v)

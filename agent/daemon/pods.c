@@ -252,8 +252,12 @@ static void update_or_retry(struct pl_daemon *d, struct pl_pod *pod)
 
 /* ---- the table ---- */
 
-static uint32_t free_id(struct pl_daemon *d)
+static uint32_t free_id(struct pl_daemon *d, uint32_t ifindex)
 {
+	uint32_t guessed = PL_GUESS_LINK(ifindex);
+
+	if (guessed && guessed < d->max_pods && !d->pods[guessed])
+		return guessed;
 	for (uint32_t i = 0; i + 1 < d->max_pods; i++) {
 		uint32_t id = 1 + (d->next_id + i) % (d->max_pods - 1);
 
@@ -284,7 +288,7 @@ static int table_insert(struct pl_daemon *d, const struct pl_record *rec, struct
 	struct pl_pod *pod;
 
 	if (!id)
-		id = free_id(d);
+		id = free_id(d, rec->ifindex);
 	if (!id)
 		return pl_fail(err, -ENOSPC,
 			       "all %u endpoints of this node are in use: raise maxEndpoints",

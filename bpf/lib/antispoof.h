@@ -100,7 +100,7 @@ PL_INLINE int pl_check_nd(struct pl_packet *p)
 	next = p->ip6->nexthdr;
 	walk = pl_take_extensions(&c, &next);
 	/* Receivers ignore fragmented discovery (RFC 6980). */
-	if (walk == PL_WALK_FRAGMENT)
+	if (walk == PL_WALK_FIRST_FRAGMENT || walk == PL_WALK_LATER_FRAGMENT)
 		return PL_GO_ON;
 	if (walk != PL_WALK_DONE)
 		return PL_DROP_SPOOFED_ND;

@@ -26,11 +26,37 @@ PL_INLINE int pl_elsewhere(const struct pl_packet *p)
 	return PL_PASS_NOT_POD;
 }
 
+/* The endpoint whose first address this is, if the guess is good. */
+PL_INLINE struct pl_endpoint *pl_guess(const struct pl_packet *p, __u32 *id)
+{
+	const __u8 *addr = p->family == 4 ? (const __u8 *)&p->ip4->daddr + 2
+					  : (const __u8 *)&p->ip6->daddr + 14;
+	__u32 key = PL_GUESS_ADDR(addr[0], addr[1]);
+	__u32 *slot = bpf_map_lookup_elem(&pl_guesses, &key);
+	struct pl_endpoint *ep;
+
+	if (!slot)
+		return NULL;
+	*id = *slot;
+	ep = pl_endpoint_of(*slot);
+	if (!ep)
+		return NULL;
+	if (p->family == 4)
+		return *(const __be32 *)ep->ip4 == p->ip4->daddr ? ep : NULL;
+	return pl_equal6(ep->ip6, &p->ip6->daddr) ? ep : NULL;
+}
+
 /* PL_GO_ON: dst and dst_id are set. PL_PASS_NOT_POD: a unicast address that nobody here has. */
 PL_INLINE int pl_destination(struct pl_packet *p)
 {
 	struct pl_addr *addr;
+	__u32 id = PL_NODE;
 
+	p->dst = pl_guess(p, &id);
+	if (likely(p->dst)) {
+		p->dst_id = id;
+		return PL_GO_ON;
+	}
 	addr = p->family == 4 ? bpf_map_lookup_elem(&pl_addrs4, &p->ip4->daddr)
 			      : bpf_map_lookup_elem(&pl_addrs6, &p->ip6->daddr);
 	if (!addr)

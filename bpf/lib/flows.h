@@ -35,7 +35,7 @@
  *   ICMP errors speak of another packet, that the stack may have to translate inside: they go
  *     there where the pod has any flow of the stack.
  *   Fragments have no ports but in the first: they go to the stack, all of them, where the pod
- *     has any flow that ports would have to tell.
+ *     has any flow that ports would have to tell; the first makes the flow known all the same.
  * A flow that is in doubt goes to the stack. Once there it stays there: slower, never broken.
  */
 #ifndef PODLANE_BPF_FLOWS_H
@@ -114,7 +114,7 @@ PL_INLINE int pl_flow_answer(const struct pl_packet *p)
 
 	if (likely(!p->src->stack_flows))
 		return PL_GO_ON;
-	if (p->l4.kind == PL_L4_FRAGMENT)
+	if (p->l4.fragment)
 		return PL_PASS_FRAGMENT;
 	if (p->l4.kind == PL_L4_UNREADABLE)
 		return PL_PASS_MALFORMED;
@@ -133,13 +133,13 @@ PL_INLINE int pl_flow_outward(const struct pl_packet *p)
 	struct pl_endpoint *ep = p->src;
 	struct pl_flow flow;
 
-	if (p->l4.kind == PL_L4_FRAGMENT && ep->wire_flows)
+	if (p->l4.kind == PL_L4_LATER_FRAGMENT && ep->wire_flows)
 		return PL_PASS_FRAGMENT;
 	if (p->l4.kind >= PL_L4_ICMP_ERROR)
 		return PL_PASS_NOT_POD;
 	pl_flow_of(p, 1, &flow);
 	if (ep->wire_flows && bpf_map_lookup_elem(&pl_wire_flows, &flow))
-		return PL_GO_ON;
+		return p->l4.fragment ? PL_PASS_FRAGMENT : PL_GO_ON;
 	/* What answers does not open: its port may serve others, who came by the fast path. */
 	if (p->l4.tcp_answer || p->l4.kind == PL_L4_ECHO_REPLY)
 		return PL_PASS_NOT_POD;
@@ -160,8 +160,10 @@ PL_INLINE int pl_flow_inward(const struct pl_packet *p, int native)
 		return PL_GO_ON;
 	if (p->l4.kind == PL_L4_UNREADABLE)
 		return PL_PASS_MALFORMED;
-	if (p->l4.kind == PL_L4_FRAGMENT)
-		return stack ? PL_PASS_FRAGMENT : PL_GO_ON;
+	if (p->l4.fragment && stack)
+		return PL_PASS_FRAGMENT;
+	if (p->l4.kind == PL_L4_LATER_FRAGMENT)
+		return PL_GO_ON;
 	if (p->l4.kind == PL_L4_ICMP_ERROR)
 		return stack ? PL_PASS_STACK_FLOW : PL_GO_ON;
 	pl_flow_of(p, 0, &flow);
@@ -202,7 +204,7 @@ PL_INLINE void pl_flow_from_stack(const struct pl_packet *p)
 {
 	struct pl_flow flow;
 
-	/* Errors and fragments have no flow of their own, but keep the pod's to the stack. */
+	/* Errors and later fragments have no flow of their own, but keep the pod's to the stack. */
 	pl_flow_flag(&p->dst->stack_flows);
 	if (p->l4.kind >= PL_L4_ICMP_ERROR)
 		return;

@@ -53,6 +53,14 @@ struct {
 } pl_links SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PL_GUESSES);
+	__type(key, __u32);   /* PL_GUESS_ADDR() */
+	__type(value, __u32); /* endpoint */
+} pl_guesses SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, PL_DEFAULT_NETWORKS);

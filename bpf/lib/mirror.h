@@ -220,8 +220,11 @@ PL_INLINE __u32 pl_flow_hash(const struct pl_packet *p)
 		return 0;
 	source = p->family == 4 ? p->ip4->saddr : pl_fold6(&p->ip6->saddr);
 	destination = p->family == 4 ? p->ip4->daddr : pl_fold6(&p->ip6->daddr);
-	return pl_mix(source ^ pl_mix(p->l4.source)) +
-	       pl_mix(destination ^ pl_mix(p->l4.destination)) + p->l4.protocol;
+	if (!p->l4.fragment) {
+		source ^= pl_mix(p->l4.source);
+		destination ^= pl_mix(p->l4.destination);
+	}
+	return pl_mix(source) + pl_mix(destination) + p->l4.protocol;
 }
 
 struct pl_copy {

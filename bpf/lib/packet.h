@@ -116,9 +116,13 @@ PL_INLINE struct pl_endpoint *pl_endpoint_of(__u32 id)
  */
 PL_INLINE struct pl_endpoint *pl_endpoint_at(__u32 ifindex, __u32 *id)
 {
-	struct pl_link *link = bpf_map_lookup_elem(&pl_links, &ifindex);
-	struct pl_endpoint *ep;
+	struct pl_endpoint *ep = pl_endpoint_of(PL_GUESS_LINK(ifindex));
+	struct pl_link *link;
 
+	*id = PL_GUESS_LINK(ifindex);
+	if (likely(ep && ep->ifindex == ifindex))
+		return ep;
+	link = bpf_map_lookup_elem(&pl_links, &ifindex);
 	if (!link || link->role != PL_ROLE_ENDPOINT)
 		return NULL;
 	*id = link->endpoint;

@@ -21,6 +21,7 @@
 enum {
 	PL_IP_MORE_FRAGMENTS = 0x2000,
 	PL_IP_FRAGMENT_OFFSET = 0x1fff,
+	PL_IP6_FRAGMENT_OFFSET = 0xfff8,
 	PL_EXTENSIONS_MAX = 6, /* IPv6 extension headers that are walked */
 	PL_ND_OPTIONS_MAX = 4, /* hosts send two at most */
 	PL_ND_HOP_LIMIT = 255, /* with any other, receivers ignore neighbour discovery */
@@ -125,9 +126,10 @@ PL_INLINE struct pl_arp *pl_take_arp(struct pl_cursor *c)
 	return arp;
 }
 
-PL_INLINE int pl_ip4_is_fragment(const struct iphdr *ip)
+/* Not 0: it is one. A value rather than a truth, which the verifier would follow both ways. */
+PL_INLINE __u16 pl_ip4_fragment(const struct iphdr *ip)
 {
-	return !!(ip->frag_off & bpf_htons(PL_IP_MORE_FRAGMENTS | PL_IP_FRAGMENT_OFFSET));
+	return ip->frag_off & bpf_htons(PL_IP_MORE_FRAGMENTS | PL_IP_FRAGMENT_OFFSET);
 }
 
 /* IPv6 extension headers that may stand before a transport header; value: unit of their length. */
@@ -152,10 +154,11 @@ PL_INLINE int pl_ip6_is_extension(__u8 next)
 }
 
 enum pl_ip6_walk {
-	PL_WALK_DONE,	  /* *next is no extension header; the cursor stands on what follows */
-	PL_WALK_FRAGMENT, /* it is a fragment; the cursor stands behind the fragment header */
-	PL_WALK_SHORT,	  /* cut short */
-	PL_WALK_LONG,	  /* more headers than are walked */
+	PL_WALK_DONE, /* *next is no extension header; the cursor stands on what follows */
+	PL_WALK_FIRST_FRAGMENT, /* the cursor stands behind the fragment header */
+	PL_WALK_LATER_FRAGMENT, /* the same, and no transport header follows */
+	PL_WALK_SHORT,		/* cut short */
+	PL_WALK_LONG,		/* more headers than are walked */
 };
 
 /* Takes extension headers; *next: IPv6 next header before, what stopped the walk after. */
@@ -172,7 +175,9 @@ PL_INLINE enum pl_ip6_walk pl_take_extensions(struct pl_cursor *c, __u8 *next)
 			return PL_WALK_SHORT;
 		*next = head[0];
 		if (unit == PL_EXT_FRAGMENT)
-			return PL_WALK_FRAGMENT;
+			return *(__be16 *)(head + 2) & bpf_htons(PL_IP6_FRAGMENT_OFFSET)
+				       ? PL_WALK_LATER_FRAGMENT
+				       : PL_WALK_FIRST_FRAGMENT;
 		if (!pl_take(c, ((__u32)head[1] << unit) & 0x7ff))
 			return PL_WALK_SHORT;
 	}
@@ -186,8 +191,8 @@ enum pl_l4_kind {
 	PL_L4_ECHO_REQUEST,
 	PL_L4_ECHO_REPLY,
 	PL_L4_ICMP_ERROR,
-	PL_L4_FRAGMENT,	  /* any part of a fragmented packet, the first one too */
-	PL_L4_UNREADABLE, /* cut short, or behind more than is walked */
+	PL_L4_LATER_FRAGMENT, /* has no transport header */
+	PL_L4_UNREADABLE,     /* cut short, or behind more than is walked */
 };
 
 struct pl_l4 {
@@ -290,8 +295,9 @@ PL_INLINE void pl_l4_of_ip4(struct iphdr *ip, void *end, struct pl_l4 *l4)
 	__u32 headers = ip->ihl * 4;
 
 	*l4 = (struct pl_l4){.headers = headers, .protocol = ip->protocol};
-	if (pl_ip4_is_fragment(ip))
-		l4->kind = PL_L4_FRAGMENT;
+	l4->fragment = pl_ip4_fragment(ip);
+	if (ip->frag_off & bpf_htons(PL_IP_FRAGMENT_OFFSET))
+		l4->kind = PL_L4_LATER_FRAGMENT;
 	else if (!pl_take(&c, headers))
 		l4->kind = PL_L4_UNREADABLE;
 	else
@@ -305,10 +311,11 @@ PL_INLINE void pl_l4_of_ip6(struct ipv6hdr *ip, void *end, struct pl_l4 *l4)
 	enum pl_ip6_walk walk = pl_take_extensions(&c, &next);
 
 	*l4 = (struct pl_l4){.headers = (__u32)((char *)c.pos - (char *)ip), .protocol = next};
-	if (walk == PL_WALK_DONE)
+	l4->fragment = walk == PL_WALK_FIRST_FRAGMENT || walk == PL_WALK_LATER_FRAGMENT;
+	if (walk == PL_WALK_DONE || walk == PL_WALK_FIRST_FRAGMENT)
 		pl_l4_read(&c, next, l4);
 	else
-		l4->kind = walk == PL_WALK_FRAGMENT ? PL_L4_FRAGMENT : PL_L4_UNREADABLE;
+		l4->kind = l4->fragment ? PL_L4_LATER_FRAGMENT : PL_L4_UNREADABLE;
 }
 
 /* A neighbour discovery message of those that a host may be fooled with. */

@@ -85,6 +85,17 @@ struct pl_addr {
 	enum pl_addr_kind kind; /* an enum, so that bpftool prints the name */
 };
 
+/*
+ * Guesses, which save the fast path its two hash lookups, some 35 ns each: a slot of pl_endpoints
+ * that is right where the endpoint itself agrees (its ifindex, its address), and else nothing.
+ *
+ *   sender    The agent gives an endpoint the slot PL_GUESS_LINK(ifindex) where that is free.
+ *   receiver  pl_guesses[PL_GUESS_ADDR(the address' last two bytes)], mmapable array.
+ */
+enum { PL_GUESSES = 16384 };
+#define PL_GUESS_LINK(ifindex) ((ifindex)&4095)
+#define PL_GUESS_ADDR(hi, lo)  (((__u32)(hi) << 8 | (lo)) & (PL_GUESSES - 1))
+
 /* pl_links: hash by ifindex in the host's netns (host ends of pods, and uplinks). */
 enum pl_link_role {
 	PL_ROLE_ENDPOINT = 1,

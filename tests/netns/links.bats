@@ -116,7 +116,7 @@ is_no_uplink() { ! is_uplink "$1"; }
 @test "addresses of the host are known as they come and go" {
 	ip addr add 198.51.100.77/32 dev up0
 	known() { bpftool -j map dump pinned /sys/fs/bpf/podlane/v1/maps/pl_addrs4 |
-		jq -e '[.[] | (.formatted // .) | select(.key.addr == [198,51,100,77]) | .value.kind == 2] | any' >/dev/null; }
+		jq -e '[.[] | (.formatted // .) | select(.key.addr == [198,51,100,77]) | .value.kind == "PL_ADDR_HOST"] | any' >/dev/null; }
 	unknown() { ! known; }
 	eventually known
 	ip addr del 198.51.100.77/32 dev up0
