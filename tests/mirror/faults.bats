@@ -41,7 +41,7 @@ flood_lossless() {
 	flood_kill
 	read -r sent got < <(awk '/transmitted/ {print $1, $4}' "$BATS_TEST_TMPDIR/flood")
 	echo "sent $sent, received $got" >&2
-	[ "$sent" -gt 50 ]
+	[ "$sent" -gt 10 ] # however busy the machine
 	[ "$sent" = "$got" ]
 	! grep -E 'DUP|wrong data' "$BATS_TEST_TMPDIR/flood"
 }

@@ -122,9 +122,9 @@ to_b() { reason b in FORWARD_LOCAL; }
 @test "a packet too big for the target goes to the stack, which answers" {
 	pod_up small --mtu 1300
 	s4=$(ip4_of small) s6=$(ip6_of small)
-	run in_ns a ping -n -c 1 -W 1 -M do -s 1400 "$s4"
+	run in_ns a ping -n -c 1 -W 1 -M 'do' -s 1400 "$s4"
 	[[ $output = *"1300"* ]]
-	run in_ns a ping -n -c 1 -W 1 -M do -s 1400 "$s6"
+	run in_ns a ping -n -c 1 -W 1 -M 'do' -s 1400 "$s6"
 	[[ $output = *"1300"* ]]
 	[ "$(reason a out PASS_TOO_BIG)" -ge 2 ]
 	witness_up

@@ -97,7 +97,7 @@ get() { # FROM URL
 }
 
 @test "many connections by the service and by the address, mixed, none fails" {
-	for i in $(seq 15); do
+	for _ in $(seq 15); do
 		get a http://$VIP4/
 		get a "http://$B4:8080/"
 		get c "http://[$VIP6]/"

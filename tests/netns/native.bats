@@ -60,9 +60,9 @@ teardown() { nft delete table inet witness 2>/dev/null || :; }
 
 @test "a packet larger than the uplink's MTU is answered by the stack" {
 	ip link set up0 mtu 1400
-	run in_ns a ping -n -c 1 -W 1 -M do -s 1450 $OUT4
+	run in_ns a ping -n -c 1 -W 1 -M 'do' -s 1450 $OUT4
 	[[ $output = *"1400"* ]]
-	run in_ns a ping -n -c 1 -W 1 -M do -s 1450 $OUT6
+	run in_ns a ping -n -c 1 -W 1 -M 'do' -s 1450 $OUT6
 	[[ $output = *"1400"* ]]
 	ip link set up0 mtu 1500
 }

@@ -17,8 +17,7 @@ podlane() { "$BUILD/podlane" "$@"; }
 
 # Polls until the command succeeds; fails after 10 s.
 eventually() {
-	local i
-	for i in $(seq 200); do
+	for _ in $(seq 200); do
 		"$@" >/dev/null 2>&1 && return
 		sleep 0.05
 	done
@@ -36,6 +35,7 @@ daemon_start() {
 daemon_pid() { cat "$BATS_FILE_TMPDIR/podlaned.pid"; }
 
 # daemon_stop [SIGNAL]
+# shellcheck disable=SC2120 # tests pass it
 daemon_stop() {
 	local pid
 	pid=$(daemon_pid 2>/dev/null) || return 0

@@ -38,8 +38,8 @@ flood_lossless() {
 @test "restarted, killed and started again under traffic: no packet is lost, IPv4" {
 	witness_up
 	flood_start a $B4
-	for i in 1 2 3 4 5 6; do
-		daemon_stop $([ $((i % 2)) = 0 ] && echo KILL || echo TERM)
+	for signal in TERM KILL TERM KILL TERM KILL; do
+		daemon_stop $signal
 		daemon_start
 	done
 	flood_lossless
@@ -48,8 +48,8 @@ flood_lossless() {
 @test "restarted, killed and started again under traffic: no packet is lost, IPv6" {
 	witness_up
 	flood_start a $B6
-	for i in 1 2 3 4 5 6; do
-		daemon_stop $([ $((i % 2)) = 0 ] && echo KILL || echo TERM)
+	for signal in TERM KILL TERM KILL TERM KILL; do
+		daemon_stop $signal
 		daemon_start
 	done
 	flood_lossless
@@ -66,7 +66,7 @@ flood_lossless() {
 		}
 	NFT
 	flood_start outside $B4
-	for i in 1 2 3; do
+	for _ in 1 2 3; do
 		daemon_stop KILL
 		daemon_start
 	done

@@ -14,7 +14,8 @@
 
 static int open_at(int type, const char *port)
 {
-	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)atoi(port))};
+	struct sockaddr_in6 at = {.sin6_family = AF_INET6,
+				  .sin6_port = htons((uint16_t)atoi(port))};
 	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, 0);
 	int off = 0, on = 1;
 
