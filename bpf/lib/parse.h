@@ -22,7 +22,7 @@ enum {
 	PL_IP_MORE_FRAGMENTS = 0x2000,
 	PL_IP_FRAGMENT_OFFSET = 0x1fff,
 	PL_IP6_FRAGMENT_OFFSET = 0xfff8,
-	PL_EXTENSIONS_MAX = 6, /* IPv6 extension headers that are walked */
+	PL_EXTENSIONS_MAX = 4, /* IPv6 extension headers that are walked */
 	PL_ND_OPTIONS_MAX = 4, /* hosts send two at most */
 	PL_ND_HOP_LIMIT = 255, /* with any other, receivers ignore neighbour discovery */
 };
@@ -200,6 +200,7 @@ struct pl_l4 {
 	__u32 headers; /* bytes from the IP header to the payload; transport options included */
 	__be16 source; /* ICMP echo: the identifier, in both */
 	__be16 destination;
+	__u16 fragment;	 /* not 0: part of a fragmented packet, be it the first */
 	__u8 protocol;	 /* IPPROTO_* */
 	__u8 tcp_syn;	 /* opens a connection: SYN without ACK */
 	__u8 tcp_answer; /* SYN with ACK */
