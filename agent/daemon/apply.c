@@ -191,7 +191,7 @@ static int collect_attachment(enum pl_hook hook, uint32_t ifindex, enum pl_attac
 {
 	struct pl_fact *f;
 
-	if (hook == PL_HOOK_STAGE) /* the mirrors' own */
+	if (hook == PL_HOOK_STAGE || hook == PL_HOOK_SINK) /* the mirrors' own */
 		return 0;
 	f = pl_facts_add(arg, PL_FACT_ATTACH);
 	if (!f)

@@ -339,6 +339,8 @@ static int remove_all(struct pl_daemon *d, struct pl_error *err)
 		r = take_lock(d, err);
 	if (!r)
 		r = pl_datapath_remove(d->settings.bpffs, err);
+	if (!r)
+		r = pl_mirrors_remove_devices(err);
 	pl_closep(&d->lock_fd);
 	return r;
 }

@@ -72,6 +72,44 @@ int pl_mirrors_fit_stage(struct pl_mirrors *m, struct pl_error *err)
 	return 0;
 }
 
+struct stale {
+	const struct pl_mirrors *m;
+	unsigned int without; /* a slot whose tunnel goes */
+	struct {
+		enum pl_hook hook;
+		uint32_t ifindex;
+	} v[2 * PL_MIRRORS_MAX];
+	size_t n;
+};
+
+static int collect_stale(enum pl_hook hook, uint32_t ifindex, enum pl_attach_kind kind, void *arg)
+{
+	struct stale *stale = arg;
+	bool used = hook == PL_HOOK_STAGE && ifindex == stale->m->stage;
+
+	if ((hook != PL_HOOK_STAGE && hook != PL_HOOK_SINK) || stale->n == PL_ARRAY_SIZE(stale->v))
+		return 0;
+	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
+		used |= slot != stale->without && stale->m->slots[slot] &&
+			is_tunnel(stale->m->slots[slot]) &&
+			stale->m->slots[slot]->target == ifindex;
+	if (used)
+		return 0;
+	stale->v[stale->n].hook = hook;
+	stale->v[stale->n++].ifindex = ifindex;
+	return 0;
+}
+
+/* Of devices that are no more, or go now: that of @without; PL_MIRRORS_MAX: none. */
+static void drop_attachments(struct pl_mirrors *m, unsigned int without)
+{
+	struct stale stale = {.m = m, .without = without};
+
+	(void)pl_datapath_each_attachment(m->d->dp, collect_stale, &stale);
+	for (size_t i = 0; i < stale.n; i++)
+		(void)pl_datapath_detach(m->d->dp, stale.v[i].hook, stale.v[i].ifindex, NULL);
+}
+
 static void remove_tunnel(struct pl_mirrors *m, unsigned int slot)
 {
 	struct pl_error err = {0};
@@ -80,6 +118,7 @@ static void remove_tunnel(struct pl_mirrors *m, unsigned int slot)
 	if (!is_tunnel(m->slots[slot]))
 		return;
 	pl_mirror_tunnel_name(slot, name);
+	drop_attachments(m, slot);
 	if (pl_mirror_device_delete(m->d->nl, name, &err) < 0)
 		pl_warn("tunnel of mirror session not removed device=%s error=\"%s\"", name,
 			err.text);
@@ -102,6 +141,24 @@ static void sweep_devices(struct pl_mirrors *m)
 			pl_warn("device of no mirror session not removed device=%s error=\"%s\"",
 				link->name, err.text);
 	}
+}
+
+static int delete_ours(const struct pl_nl_link *link, void *arg)
+{
+	return pl_mirror_device_is_ours(link->name) ? pl_mirror_device_delete(arg, link->name, NULL)
+						    : 0;
+}
+
+int pl_mirrors_remove_devices(struct pl_error *err)
+{
+	pl_cleanup(pl_nl_closep) struct pl_nl *nl = NULL;
+	int r = pl_nl_open(-1, &nl, err);
+
+	if (r < 0)
+		return r;
+	r = pl_nl_link_dump(nl, delete_ours, nl);
+	return r < 0 ? pl_fail(err, r, "remove the devices of mirror sessions: %s", strerror(-r))
+		     : 0;
 }
 
 /* ---- targets ---- */
@@ -163,13 +220,22 @@ static bool resolve_tunnel(struct pl_mirrors *m, unsigned int slot)
 	struct pl_nl_link link;
 	struct pl_error err = {0};
 	char name[IFNAMSIZ];
+	int r;
 
 	pl_mirror_tunnel_name(slot, name);
 	if (s->target && pl_nl_link_get(m->d->nl, name, 0, &link) == 0 &&
 	    link.ifindex == s->target &&
 	    strcmp(link.kind, pl_mirror_tunnel_kind(&s->spec.target)) == 0)
 		return true;
-	if (pl_mirror_tunnel_make(m->d->nl, slot, &s->spec.target, &link, &err) < 0) {
+	drop_attachments(m, slot);
+	r = pl_mirror_tunnel_make(m->d->nl, slot, &s->spec.target, &link, &err);
+	/* Anyone could wrap packets for the host otherwise, past its uplinks' filters. */
+	if (!r) {
+		r = pl_datapath_attach(m->d->dp, PL_HOOK_SINK, link.ifindex, &err);
+		if (r < 0)
+			(void)pl_mirror_device_delete(m->d->nl, name, NULL);
+	}
+	if (r < 0) {
 		snprintf(s->why, sizeof(s->why), "%.250s", err.text);
 		return false;
 	}
@@ -546,6 +612,7 @@ int pl_mirrors_new(struct pl_daemon *d, struct pl_mirrors **ret, struct pl_error
 	pl_mirrors_converge(m);
 	take_declared(m);
 	sweep_devices(m);
+	drop_attachments(m, PL_MIRRORS_MAX);
 	arm_timer(m);
 	*ret = TAKE_PTR(m);
 	return 0;
@@ -632,6 +699,7 @@ void pl_mirrors_link_event(struct pl_mirrors *m, const struct pl_nl_link *link, 
 		return;
 	if (gone && link->ifindex == m->stage) {
 		m->stage = 0;
+		drop_attachments(m, PL_MIRRORS_MAX);
 		pl_mirrors_converge(m);
 		if (pl_mirrors_fit_stage(m, &err) < 0)
 			pl_error_log("mirror sessions with a snap length pause error=\"%s\"",

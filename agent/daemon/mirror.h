@@ -15,6 +15,8 @@ struct pl_mirrors;
 /* Sessions of earlier runs and of the settings are in place after it; bad ones are logged. */
 int pl_mirrors_new(struct pl_daemon *d, struct pl_mirrors **ret, struct pl_error *err);
 void pl_mirrors_freep(struct pl_mirrors **mirrors);
+/* Tunnels and stage, when podlane leaves the node; without a daemon. */
+int pl_mirrors_remove_devices(struct pl_error *err);
 
 /*
  * "mirror.add", "mirror.del", "mirror.show". 0 with *ret_reply owned by the caller, else -errno

@@ -183,7 +183,7 @@ handshake() { # FAMILY FILTER
 # Bytes of TCP that were copied, and bytes that differ by sequence number: equal if all came once.
 stream() {
 	# shellcheck disable=SC2154 # set by watch_start
-	tcpdump -n -S -r "$watched" "$@" 2>/dev/null | awk '
+	tcpdump -n -Z root -S -r "$watched" "$@" 2>/dev/null | awk '
 		match($0, /seq [0-9]+:[0-9]+/) {
 			split(substr($0, RSTART + 4, RLENGTH - 4), s, ":")
 			sent += s[2] - s[1]

@@ -41,7 +41,7 @@ watch_stop() {
 }
 
 # copies [FILTER...]: how many of what was watched match
-copies() { tcpdump -n -r "$watched" "$@" 2>/dev/null | wc -l; }
+copies() { tcpdump -n -Z root -r "$watched" "$@" 2>/dev/null | wc -l; }
 # The same, told where it is not as expected: copies_are N [FILTER...]
 copies_are() {
 	local want=$1 got
@@ -49,7 +49,7 @@ copies_are() {
 	got=$(copies "$@")
 	[ "$got" = "$want" ] || {
 		echo "expected $want copies of '$*', not $got:"
-		tcpdump -n -r "$watched" 2>/dev/null | head -n 30
+		tcpdump -n -Z root -r "$watched" 2>/dev/null | head -n 30
 		podlane -j mirror list | jq -c '.mirrors[] | [.name, .counters]'
 		return 1
 	}

@@ -340,6 +340,12 @@ teardown() {
 	copies_are 3 "icmp[icmptype] = icmp-echo and src host $A4"
 	copies_are 3 "icmp6 and ip6[40] = 128 and src host $A6"
 
+	# A tunnel is one way: what a stranger wraps does not reach the host.
+	ip -n outside addr add 10.77.0.2/24 dev vx0
+	ip addr add 10.77.0.1/24 dev "$dev"
+	run in_ns outside ping -n -c 2 -i 0.1 -W 1 10.77.0.1
+	[ "$status" -ne 0 ]
+
 	ip link del "$dev" # by somebody else: made again
 	eventually ip link show "$dev"
 	eventually state_is far active
@@ -398,4 +404,17 @@ teardown() {
 	gone plm-7
 	ip link show plm-mine >/dev/null
 	ip link del plm-mine
+}
+
+@test "podlane leaves no device behind when it is taken off the node" {
+	add far --to-vxlan $OUT4 --vni 77
+	add short --snaplen 60
+	dev=$(field far targetDevice)
+	daemon_stop
+	[ -e "/sys/class/net/$dev" ] && [ -e /sys/class/net/plm-stage ] # the datapath goes on
+	"$BUILD/podlaned" --remove
+	gone "$dev"
+	gone plm-stage
+	gone plm-drain
+	rm -r /run/podlane/mirrors
 }
