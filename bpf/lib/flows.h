@@ -35,7 +35,8 @@
  *   ICMP errors speak of another packet, that the stack may have to translate inside: they go
  *     there where the pod has any flow of the stack.
  *   Fragments have no ports but in the first: they go to the stack, all of them, where the pod
- *     has any flow that ports would have to tell; the first makes the flow known all the same.
+ *     has any flow of the stack; the first makes the flow known all the same. Fragments of an
+ *     answer to the wire follow their first.
  * A flow that is in doubt goes to the stack. Once there it stays there: slower, never broken.
  */
 #ifndef PODLANE_BPF_FLOWS_H
@@ -80,6 +81,16 @@ PL_INLINE void pl_flow_any_peer(struct pl_flow *flow)
 
 	pl_copy6(flow->peer, nobody);
 	flow->peer_port = 0;
+}
+
+/* The flow of this one packet's fragments, for those that have no ports. */
+PL_INLINE void pl_flow_of_fragments(const struct pl_packet *p, struct pl_flow *flow)
+{
+	__be32 id = p->l4.fragment_id;
+
+	flow->pod_port = (__be16)id;
+	flow->peer_port = (__be16)(id >> 16);
+	flow->fragments = 1;
 }
 
 /* The flag comes before its flow: it may say too much, never too little. */
@@ -133,13 +144,20 @@ PL_INLINE int pl_flow_outward(const struct pl_packet *p)
 	struct pl_endpoint *ep = p->src;
 	struct pl_flow flow;
 
-	if (p->l4.kind == PL_L4_LATER_FRAGMENT && ep->wire_flows)
-		return PL_PASS_FRAGMENT;
+	pl_flow_of(p, 1, &flow);
+	if (p->l4.kind == PL_L4_LATER_FRAGMENT && ep->wire_flows) {
+		pl_flow_of_fragments(p, &flow);
+		return bpf_map_lookup_elem(&pl_wire_flows, &flow) ? PL_GO_ON : PL_PASS_FRAGMENT;
+	}
 	if (p->l4.kind >= PL_L4_ICMP_ERROR)
 		return PL_PASS_NOT_POD;
-	pl_flow_of(p, 1, &flow);
-	if (ep->wire_flows && bpf_map_lookup_elem(&pl_wire_flows, &flow))
-		return p->l4.fragment ? PL_PASS_FRAGMENT : PL_GO_ON;
+	if (ep->wire_flows && bpf_map_lookup_elem(&pl_wire_flows, &flow)) {
+		if (p->l4.fragment) {
+			pl_flow_of_fragments(p, &flow);
+			pl_flow_note(&pl_wire_flows, &flow, p->src_id, PL_FLOW_WIRE);
+		}
+		return PL_GO_ON;
+	}
 	/* What answers does not open: its port may serve others, who came by the fast path. */
 	if (p->l4.tcp_answer || p->l4.kind == PL_L4_ECHO_REPLY)
 		return PL_PASS_NOT_POD;

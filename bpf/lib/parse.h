@@ -200,10 +200,11 @@ struct pl_l4 {
 	__u32 headers; /* bytes from the IP header to the payload; transport options included */
 	__be16 source; /* ICMP echo: the identifier, in both */
 	__be16 destination;
-	__u16 fragment;	 /* not 0: part of a fragmented packet, be it the first */
-	__u8 protocol;	 /* IPPROTO_* */
-	__u8 tcp_syn;	 /* opens a connection: SYN without ACK */
-	__u8 tcp_answer; /* SYN with ACK */
+	__u16 fragment;	    /* not 0: part of a fragmented packet, be it the first */
+	__be32 fragment_id; /* tells its fragments from those of others; in IPv4 two bytes */
+	__u8 protocol;	    /* IPPROTO_* */
+	__u8 tcp_syn;	    /* opens a connection: SYN without ACK */
+	__u8 tcp_answer;    /* SYN with ACK */
 };
 
 PL_INLINE enum pl_l4_kind pl_icmp4_kind(__u8 type)
@@ -297,6 +298,7 @@ PL_INLINE void pl_l4_of_ip4(struct iphdr *ip, void *end, struct pl_l4 *l4)
 
 	*l4 = (struct pl_l4){.headers = headers, .protocol = ip->protocol};
 	l4->fragment = pl_ip4_fragment(ip);
+	l4->fragment_id = ip->id;
 	if (ip->frag_off & bpf_htons(PL_IP_FRAGMENT_OFFSET))
 		l4->kind = PL_L4_LATER_FRAGMENT;
 	else if (!pl_take(&c, headers))
@@ -313,6 +315,8 @@ PL_INLINE void pl_l4_of_ip6(struct ipv6hdr *ip, void *end, struct pl_l4 *l4)
 
 	*l4 = (struct pl_l4){.headers = (__u32)((char *)c.pos - (char *)ip), .protocol = next};
 	l4->fragment = walk == PL_WALK_FIRST_FRAGMENT || walk == PL_WALK_LATER_FRAGMENT;
+	if (l4->fragment)
+		l4->fragment_id = *(__be32 *)((char *)c.pos - sizeof(__be32));
 	if (walk == PL_WALK_DONE || walk == PL_WALK_FIRST_FRAGMENT)
 		pl_l4_read(&c, next, l4);
 	else

@@ -157,7 +157,8 @@ struct pl_flow {
 	__be16 pod_port;  /* ICMP echo: the identifier, in both ports; 0 for others */
 	__be16 peer_port; /* zero in PL_FLOW_OPENED */
 	__u8 protocol;	  /* IPPROTO_* */
-	__u8 pad[3];
+	__u8 fragments; /* 1: one packet's fragments; its identification is in place of the ports */
+	__u8 pad[2];
 };
 
 enum pl_flow_kind {

@@ -45,6 +45,12 @@ get() { [ "$(in_ns "$1" curl -sS -m 3 "$2")" = hello ]; }
 # ask NETNS ADDRESS: the answer must come from the address that was asked
 ask() { [ "$(in_ns "$1" timeout 5 bash -c "exec 5<>/dev/udp/$2/5353 && echo one >&5 && head -n 1 <&5")" = one ]; }
 
+# The datagram goes in fragments; the peer keeps 2048 bytes of it, and these come in fragments again.
+ask_large() {
+	[ "$(in_ns "$1" timeout 5 bash -c "exec 5<>/dev/udp/$2/5353 && head -c 3000 /dev/zero | tr '\\0' x >&5 &&
+		head -c 2048 <&5 | wc -c")" = 2048 ]
+}
+
 @test "pod to a service with its backend elsewhere, which sees the pod's address" {
 	in_ns outside timeout 3 tcpdump -n -i eth0 -c 1 "src $A4 and tcp port 80" >"$BATS_TEST_TMPDIR/seen" 2>/dev/null 3>&- &
 	dump=$!
@@ -60,6 +66,16 @@ ask() { [ "$(in_ns "$1" timeout 5 bash -c "exec 5<>/dev/udp/$2/5353 && echo one 
 	ask a $VIP6
 	pings a $VIP4
 	pings a $VIP6
+}
+
+@test "datagrams in fragments, by the service, to a pod and from outside" {
+	ask_large a $VIP4
+	ask_large a $VIP6
+	ask_large a "$B4"
+	ask_large outside "$B4"
+	ask_large outside "$B6"
+	ask_large a $VIP4
+	ask a $VIP4
 }
 
 @test "the pod's own flows and those to it, beside the service's" {

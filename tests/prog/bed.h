@@ -103,6 +103,7 @@ struct packet {
 	bool options;		 /* IPv4 options, IPv6 hop-by-hop */
 	unsigned int extensions; /* IPv6 destination options headers */
 	enum fragment fragment;
+	uint16_t id; /* of the packet that it is a fragment of */
 	uint16_t ethertype;
 	uint32_t mark;
 	int ingress;						 /* ifindex that it came in by */
@@ -414,6 +415,7 @@ static inline size_t make_ip4(uint8_t *at, const struct packet *p)
 	size_t header = p->options ? 24 : 20, l4 = 0;
 
 	at[0] = (uint8_t)(0x40 | header / 4);
+	put16(at + 4, p->id);
 	at[8] = p->ttl ? p->ttl : 64;
 	at[9] = protocol_of(p);
 	ip_of(p->from, AF_INET, at + 12);
@@ -454,6 +456,7 @@ static inline size_t make_ip6(uint8_t *at, const struct packet *p)
 		*next = 44;
 		next = at + header;
 		put16(next + 2, p->fragment == FIRST_FRAGMENT ? 1 : 100 << 3);
+		put16(next + 6, p->id);
 		header += 8;
 	}
 	*next = protocol_of(p);

@@ -913,10 +913,16 @@ static void test_fragments(void **state)
 	       PL_FORWARD_LOCAL},
 	      {FROM_WIRE, {OUTSIDE, POD_A, .fragment = LATER_FRAGMENT}, PL_FORWARD_LOCAL},
 	      {FROM_POD, {POD_A, OUTSIDE, UDP(53, 6000)}, PL_FORWARD_NATIVE},
+	      {FROM_POD, {POD_A, OUTSIDE, .fragment = LATER_FRAGMENT, .id = 7}, PL_PASS_FRAGMENT},
 	      {FROM_POD,
-	       {POD_A, OUTSIDE, UDP(53, 6000), .fragment = FIRST_FRAGMENT},
-	       PL_PASS_FRAGMENT},
-	      {FROM_POD, {POD_A, OUTSIDE, .fragment = LATER_FRAGMENT}, PL_PASS_FRAGMENT},
+	       {POD_A, OUTSIDE, UDP(53, 6000), .fragment = FIRST_FRAGMENT, .id = 7},
+	       PL_FORWARD_NATIVE},
+	      {FROM_POD, {POD_A, OUTSIDE, .fragment = LATER_FRAGMENT, .id = 7}, PL_FORWARD_NATIVE},
+	      {FROM_POD, {POD_A, OUTSIDE, .fragment = LATER_FRAGMENT, .id = 8}, PL_PASS_FRAGMENT},
+	      {FROM_POD,
+	       {POD_A, OUTSIDE, UDP(53, 6001), .fragment = FIRST_FRAGMENT, .id = 8},
+	       PL_PASS_NOT_POD},
+	      {FROM_POD, {POD_A, OUTSIDE, .fragment = LATER_FRAGMENT, .id = 8}, PL_PASS_FRAGMENT},
 	      {FROM_WIRE, {OUTSIDE, POD_A, UDP(6000, 53)}, PL_FORWARD_LOCAL});
 }
 
