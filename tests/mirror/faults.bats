@@ -140,7 +140,7 @@ stream_whole() {
 	[ "$(counter m looped)" -gt 10 ]
 	[ "$(reason b in DROP_MIRROR_LOOP)" -gt 10 ]
 	# No copy of a copy: as many were matched as packets were sent.
-	[ "$(counter m matched)" = $(($(counter m sent) + $(counter m congested))) ]
+	podlane -j mirror show m | jq -e '.mirror.counters | .matched == .sent + .congested'
 	stream_whole
 }
 
