@@ -204,10 +204,11 @@ static int loading_reuse(struct loading *l, const char *dir, bool afresh, struct
 	return 0;
 }
 
-static int loading_load(struct loading *l, struct pl_error *err)
+static int loading_load(struct loading *l, const struct pl_features *features, struct pl_error *err)
 {
 	int r;
 
+	l->skel->rodata->pl_fib_flags = features->fib_skip_neigh ? DP_FIB_SKIP_NEIGH : 0;
 	dp_libbpf_words_reset();
 	r = podlane_bpf__load(l->skel);
 	/* A program that the verifier refuses is EACCES or EINVAL. */
@@ -233,7 +234,7 @@ static int loading_run(struct loading *l, const struct pl_datapath *dp,
 	if (!r)
 		r = loading_reuse(l, dp->dir, afresh, err);
 	if (!r)
-		r = loading_load(l, err);
+		r = loading_load(l, &dp->features, err);
 	return r;
 }
 

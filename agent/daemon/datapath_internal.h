@@ -62,6 +62,9 @@ enum {
 	PL_BPF_NETKIT_PEER = 55,
 };
 
+/* BPF_FIB_LOOKUP_SKIP_NEIGH of Linux 6.3, and of 6.1 by its stable updates. */
+enum { DP_FIB_SKIP_NEIGH = 1 << 2 };
+
 struct dp_haste {
 	int fd; /* -1: none can be made */
 	bool on;

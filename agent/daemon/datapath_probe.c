@@ -10,8 +10,7 @@
 #include "datapath_internal.h"
 
 enum {
-	FIB_LOOKUP_SIZE = 64,		/* struct bpf_fib_lookup */
-	FIB_LOOKUP_SKIP_NEIGH = 1 << 3, /* Linux 6.3 */
+	FIB_LOOKUP_SIZE = 64, /* struct bpf_fib_lookup */
 };
 
 static struct bpf_insn insn_mov(unsigned int reg, int imm)
@@ -134,7 +133,7 @@ int dp_probe(struct pl_features *ret, struct pl_error *err)
 		.tcx = probe_attach_type(prog, PL_BPF_TCX_INGRESS),
 		.netkit = probe_attach_type(prog, PL_BPF_NETKIT_PEER),
 		.redirect_neigh = probe_helper(BPF_FUNC_redirect_neigh),
-		.fib_skip_neigh = probe_fib_flag(FIB_LOOKUP_SKIP_NEIGH),
+		.fib_skip_neigh = probe_fib_flag(DP_FIB_SKIP_NEIGH),
 	};
 	return 0;
 }

@@ -177,6 +177,12 @@ PL_INLINE void pl_fib_question(const struct pl_packet *p, __u32 size, struct bpf
 	fib->tot_len = size;
 }
 
+/*
+ * BPF_FIB_LOOKUP_SKIP_NEIGH where the kernel has it (Linux 6.1 with stable fixes, 6.5): the
+ * neighbour is bpf_redirect_neigh's affair, and to look for it twice costs as much as the route.
+ */
+const volatile __u32 pl_fib_flags;
+
 /* @size: pl_l3_size(). PL_GO_ON: @route is set; its device is an uplink. */
 PL_INLINE int pl_route(const struct pl_packet *p, __u32 size, struct pl_route *route)
 {
@@ -184,7 +190,7 @@ PL_INLINE int pl_route(const struct pl_packet *p, __u32 size, struct pl_route *r
 	long found;
 
 	pl_fib_question(p, size, &fib);
-	found = bpf_fib_lookup(p->skb, &fib, sizeof(fib), 0);
+	found = bpf_fib_lookup(p->skb, &fib, sizeof(fib), pl_fib_flags);
 	if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED)
 		return PL_PASS_TOO_BIG;
 	if (unlikely(found < 0))
