@@ -52,11 +52,9 @@ ask_large() {
 }
 
 @test "pod to a service with its backend elsewhere, which sees the pod's address" {
-	in_ns outside timeout 3 tcpdump -n -i eth0 -c 1 "src $A4 and tcp port 80" >"$BATS_TEST_TMPDIR/seen" 2>/dev/null 3>&- &
-	dump=$!
-	sleep 0.5
+	capture outside "$BATS_TEST_TMPDIR/seen" "src $A4 and tcp port 80"
 	get a http://$VIP4/
-	wait $dump
+	wait $captured
 	[ -s "$BATS_TEST_TMPDIR/seen" ]
 	get a "http://[$VIP6]/"
 }

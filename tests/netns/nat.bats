@@ -76,11 +76,9 @@ get() { # FROM URL
 
 @test "pod to outside, masqueraded" {
 	get a http://$OUT4/
-	in_ns outside timeout 3 tcpdump -n -i eth0 -c 1 "src $NODE4 and icmp" >"$BATS_TEST_TMPDIR/seen" 2>/dev/null 3>&- &
-	dump=$!
-	sleep 0.5
+	capture outside "$BATS_TEST_TMPDIR/seen" "src $NODE4 and icmp"
 	in_ns a ping -n -q -c 3 -i 0.1 -W 1 $OUT4
-	wait $dump
+	wait $captured
 	[ -s "$BATS_TEST_TMPDIR/seen" ]
 }
 

@@ -88,6 +88,13 @@ reason() {
 		select(.reason == $r and .direction == $d) | .packets] | add // 0'
 }
 
+# capture NETNS FILE FILTER: returns once it listens on eth0; `wait $captured` ends with one packet in FILE
+capture() {
+	in_ns "$1" timeout 20 tcpdump -n -i eth0 -c 1 "$3" >"$2" 2>"$2.log" 3>&- &
+	captured=$!
+	eventually grep -q listening "$2.log"
+}
+
 # What the stack would forward is dropped and counted from now on.
 witness_up() {
 	nft -f - <<-NFT
