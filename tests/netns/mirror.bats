@@ -32,26 +32,29 @@ teardown_file() {
 	ip link del tap0 2>/dev/null || :
 }
 
-# counts: matched and sent of all sessions, "name matched sent" a line
-counts() { podlane -j mirror list | jq -r '.mirrors[] | "\(.name) \(.counters.matched) \(.counters.sent)"'; }
+# count ARRAY: ARRAY[session] becomes "matched sent"
+count() {
+	local -n into=$1
+	local name rest
+	while read -r name rest; do into[$name]=$rest; done < <(podlane -j mirror list |
+		jq -r '.mirrors[] | "\(.name) \(.counters.matched) \(.counters.sent)"')
+}
 
 # copied FROM TO ALL A B: runs 3 echoes; each session must have made as many copies as said
 copied() {
-	local from=$1 to=$2 before after name want now was
-	before=$(counts)
+	local from=$1 to=$2 name more
+	local -A before after want=([all]=$3 [a]=$4 [b]=$5 [cut]=$5 [none]=0)
+	count before
 	if [ "$from" = node ]; then
 		ping -n -q -c 3 -i 0.05 -W 1 "$to" | grep ' 3 received'
 	else
 		pings "$from" "$to"
 	fi
-	after=$(counts)
-	for want in "all $3" "a $4" "b $5" "cut $5" "none 0"; do
-		name=${want% *}
-		was=$(awk -v n="$name" '$1 == n { print $2, $3 }' <<<"$before")
-		now=$(awk -v n="$name" '$1 == n { print $2, $3 }' <<<"$after")
-		[ "$((${now% *} - ${was% *})) $((${now#* } - ${was#* }))" = "${want#* } ${want#* }" ] || {
-			printf 'session %s, matched and sent: %s, then %s; expected %s more\n' \
-				"$name" "$was" "$now" "${want#* }"
+	count after
+	for name in "${!want[@]}"; do
+		more="$((${after[$name]% *} - ${before[$name]% *})) $((${after[$name]#* } - ${before[$name]#* }))"
+		[ "$more" = "${want[$name]} ${want[$name]}" ] || {
+			echo "session $name matched and sent $more; expected ${want[$name]} of each"
 			return 1
 		}
 	done
