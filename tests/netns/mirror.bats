@@ -24,7 +24,7 @@ setup_file() {
 	podlane mirror add a --endpoint a --to-device tap0 --filter "$echoes"
 	podlane mirror add b --endpoint b --to-device tap0 --filter "$echoes"
 	podlane mirror add cut --endpoint b --to-device tap0 --snaplen 60 --filter "$echoes and greater 61"
-	podlane mirror add none --all --to-device tap0 --filter 'vlan or tcp port 9 or ip6 protochain 132'
+	podlane mirror add none --all --to-device tap0 --filter 'vlan or tcp port 9'
 }
 teardown_file() {
 	load node
