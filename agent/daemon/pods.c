@@ -157,7 +157,7 @@ static void fill_slot(struct pl_daemon *d, const struct pl_pod *pod, struct pl_e
 
 	e->ifindex = r->ifindex;
 	e->link_kind = r->link_kind;
-	e->mtu = r->mtu;
+	e->mtu = r->mtu < UINT16_MAX ? (__u16)r->mtu : UINT16_MAX;
 	memcpy(e->pod_mac, r->pod_mac.bytes, 6);
 	memcpy(e->host_mac, r->host_mac.bytes, 6);
 	for (size_t i = r->n_addrs; i-- > 0;) {

@@ -2,7 +2,7 @@
 /*
  * The datapath against the running kernel, in a network and a mount namespace of this process:
  * what is pinned survives a restart, attachments move to the new programs without a gap, and what
- * belongs to others stays. Needs root; tcx rows skip where the kernel has none. time limit: 240
+ * belongs to others stays. Needs root; tcx rows skip where the kernel has none. time limit: 600
  *
  *   plv0 <-> plv1 : the devices that programs are attached to
  */
