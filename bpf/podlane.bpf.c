@@ -144,10 +144,10 @@ int pl_to_pod(struct __sk_buff *skb)
 	reason = decide_to_pod(&p);
 	if (reason == PL_PASS_FROM_STACK)
 		pl_mirrors_of(&p, reason);
-	if (reason == PL_PASS_MIRROR_COPY) {
+	if (reason == PL_PASS_MIRROR_COPY)
 		skb->mark = 0;
+	if (skb->tc_index & PL_SEEN_VALID) /* a pod must not learn of a mirror at the sender */
 		skb->tc_index = 0;
-	}
 	return pl_verdict(&p, reason, NULL, 0);
 }
 
@@ -200,9 +200,10 @@ static __always_inline int pl_cut(struct __sk_buff *skb, __u32 length)
 }
 
 /*
- * tc egress of the stage device, which is ours: nothing leaves through it. Copies are cut here,
- * where cutting touches nothing but the copy, and go on to their target. The sender takes
- * NET_XMIT_DROP from here as "dealt with".
+ * tc ingress of the stage's far end: what was cloned to the stage arrives here, and nothing goes
+ * further but to the target. Copies are cut here, where cutting touches nothing but the copy. And
+ * on their way here they have lost the route that a packet from the stack brings along: a tunnel
+ * would note its own MTU there, and the originals would have to be smaller from then on.
  */
 SEC("tc")
 int pl_stage(struct __sk_buff *skb)

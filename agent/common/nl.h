@@ -154,12 +154,16 @@ int pl_nl_add_veth(struct pl_nl_batch *b, const struct pl_nl_pair *pair);
  * -EOPNOTSUPP.
  */
 int pl_nl_add_netkit(struct pl_nl_batch *b, const struct pl_nl_pair *pair, bool l2);
-/* VXLAN to one remote. */
+/* VXLAN to one remote. @mtu 0: the kernel's choice. */
 int pl_nl_add_vxlan(struct pl_nl_batch *b, const char *name, uint32_t vni,
-		    const struct pl_ip *remote, const struct pl_ip *local, uint16_t port);
-/* @remote_key 0: no key. kind: "gretap", "erspan", "ip6gretap", "ip6erspan". */
+		    const struct pl_ip *remote, const struct pl_ip *local, uint16_t port,
+		    uint32_t mtu);
+/*
+ * @key 0: no key. @mtu 0: the kernel's choice. kind: "gretap", "erspan", "ip6gretap", "ip6erspan".
+ */
 int pl_nl_add_gre(struct pl_nl_batch *b, const char *name, const char *kind,
-		  const struct pl_ip *remote, const struct pl_ip *local, uint32_t key);
+		  const struct pl_ip *remote, const struct pl_ip *local, uint32_t key,
+		  uint32_t mtu);
 /*
  * Reads a link within the batch: *ret is filled as soon as everything sent together with it
  * succeeded, even if a later part fails. After the making of a link: its index, and the peer's,

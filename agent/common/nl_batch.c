@@ -346,7 +346,8 @@ static bool tunnel_ends_match(const struct pl_ip *remote, const struct pl_ip *lo
 }
 
 int pl_nl_add_vxlan(struct pl_nl_batch *b, const char *name, uint32_t vni,
-		    const struct pl_ip *remote, const struct pl_ip *local, uint16_t port)
+		    const struct pl_ip *remote, const struct pl_ip *local, uint16_t port,
+		    uint32_t mtu)
 {
 	bool v6 = remote->family == AF_INET6;
 	struct nlattr *info, *data;
@@ -358,6 +359,8 @@ int pl_nl_add_vxlan(struct pl_nl_batch *b, const char *name, uint32_t vni,
 	if (!nlh)
 		return b->failed;
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	if (mtu)
+		mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "vxlan");
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
@@ -407,7 +410,7 @@ static bool gre_kind_fits(const char *kind, bool v6)
 }
 
 int pl_nl_add_gre(struct pl_nl_batch *b, const char *name, const char *kind,
-		  const struct pl_ip *remote, const struct pl_ip *local, uint32_t key)
+		  const struct pl_ip *remote, const struct pl_ip *local, uint32_t key, uint32_t mtu)
 {
 	enum { TTL = 64 };
 	bool v6 = remote->family == AF_INET6;
@@ -420,6 +423,8 @@ int pl_nl_add_gre(struct pl_nl_batch *b, const char *name, const char *kind,
 	if (!nlh)
 		return b->failed;
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	if (mtu)
+		mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
 	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);

@@ -38,7 +38,7 @@ enum pl_hook {
 	PL_HOOK_TO_POD,	     /* tc egress of the host end */
 	PL_HOOK_FROM_WIRE,   /* tc ingress of an uplink */
 	PL_HOOK_FROM_NETKIT, /* BPF_NETKIT_PEER of the primary */
-	PL_HOOK_STAGE,	     /* tc egress of the mirrors' stage device */
+	PL_HOOK_STAGE,	     /* tc ingress of the far end of the mirrors' stage */
 	PL_HOOK_SINK,	     /* tc ingress of the mirrors' tunnels: nothing comes in */
 	PL_HOOK_COUNT,
 };

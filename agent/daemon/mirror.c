@@ -35,9 +35,14 @@ unsigned int pl_mirrors_find(const struct pl_mirrors *m, const char *name)
 	return slot;
 }
 
+bool pl_session_needs_stage(const struct pl_session *s)
+{
+	return s->spec.snaplen || s->tunnel;
+}
+
 static bool is_running(const struct pl_mirrors *m, const struct pl_session *s)
 {
-	return s && !s->expired && s->target && (!s->spec.snaplen || m->stage);
+	return s && !s->expired && s->target && (!pl_session_needs_stage(s) || m->stage);
 }
 
 static bool is_tunnel(const struct pl_session *s)
@@ -47,28 +52,35 @@ static bool is_tunnel(const struct pl_session *s)
 
 /* ---- devices ---- */
 
+static bool is_stage_needed(const struct pl_mirrors *m)
+{
+	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
+		if (m->slots[slot] && !m->slots[slot]->expired &&
+		    pl_session_needs_stage(m->slots[slot]))
+			return true;
+	return false;
+}
+
 int pl_mirrors_fit_stage(struct pl_mirrors *m, struct pl_error *err)
 {
+	bool needed = is_stage_needed(m);
 	struct pl_nl_link link;
-	bool needed = false;
 	int r;
 
-	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
-		needed |=
-			m->slots[slot] && !m->slots[slot]->expired && m->slots[slot]->spec.snaplen;
 	if (needed == (m->stage != 0))
 		return 0;
 	if (!needed) {
-		(void)pl_datapath_detach(m->d->dp, PL_HOOK_STAGE, m->stage, err);
-		m->stage = 0;
+		(void)pl_datapath_detach(m->d->dp, PL_HOOK_STAGE, m->drain, err);
+		m->stage = m->drain = 0;
 		return pl_mirror_device_delete(m->d->nl, PL_STAGE_DEVICE, err);
 	}
 	r = pl_mirror_stage_make(m->d->nl, &link, err);
 	if (!r)
-		r = pl_datapath_attach(m->d->dp, PL_HOOK_STAGE, link.ifindex, err);
+		r = pl_datapath_attach(m->d->dp, PL_HOOK_STAGE, link.peer_ifindex, err);
 	if (r < 0)
 		return r;
 	m->stage = link.ifindex;
+	m->drain = link.peer_ifindex;
 	return 0;
 }
 
@@ -85,7 +97,7 @@ struct stale {
 static int collect_stale(enum pl_hook hook, uint32_t ifindex, enum pl_attach_kind kind, void *arg)
 {
 	struct stale *stale = arg;
-	bool used = hook == PL_HOOK_STAGE && ifindex == stale->m->stage;
+	bool used = hook == PL_HOOK_STAGE && ifindex == stale->m->drain;
 
 	if ((hook != PL_HOOK_STAGE && hook != PL_HOOK_SINK) || stale->n == PL_ARRAY_SIZE(stale->v))
 		return 0;
@@ -130,8 +142,7 @@ static void sweep_devices(struct pl_mirrors *m)
 	for (size_t i = 0; i < m->d->links.n; i++) {
 		const struct pl_nl_link *link = &m->d->links.v[i];
 		struct pl_error err = {0};
-		bool used =
-			link->ifindex == m->stage || (m->stage && link->peer_ifindex == m->stage);
+		bool used = link->ifindex == m->stage || link->ifindex == m->drain;
 
 		if (!pl_mirror_device_is_ours(link->name))
 			continue;
@@ -174,6 +185,7 @@ static void set_target(struct pl_session *s, const struct pl_nl_link *link)
 {
 	s->target = link->ifindex;
 	s->l3 = link->type != ARPHRD_ETHER;
+	s->tunnel = pl_mirror_device_wraps(link, &s->fits);
 	s->why[0] = '\0';
 }
 
@@ -225,8 +237,10 @@ static bool resolve_tunnel(struct pl_mirrors *m, unsigned int slot)
 	pl_mirror_tunnel_name(slot, name);
 	if (s->target && pl_nl_link_get(m->d->nl, name, 0, &link) == 0 &&
 	    link.ifindex == s->target &&
-	    strcmp(link.kind, pl_mirror_tunnel_kind(&s->spec.target)) == 0)
+	    strcmp(link.kind, pl_mirror_tunnel_kind(&s->spec.target)) == 0) {
+		set_target(s, &link);
 		return true;
+	}
 	drop_attachments(m, slot);
 	r = pl_mirror_tunnel_make(m->d->nl, slot, &s->spec.target, &link, &err);
 	/* Anyone could wrap packets for the host otherwise, past its uplinks' filters. */
@@ -268,6 +282,12 @@ bool pl_session_resolve(struct pl_mirrors *m, unsigned int slot)
 
 /* ---- datapath ---- */
 
+uint32_t pl_session_snaplen(const struct pl_session *s)
+{
+	return s->fits && (!s->spec.snaplen || s->fits < s->spec.snaplen) ? s->fits
+									  : s->spec.snaplen;
+}
+
 static struct pl_mirror wanted(const struct pl_mirrors *m, unsigned int slot)
 {
 	const struct pl_session *s = m->slots[slot];
@@ -278,15 +298,16 @@ static struct pl_mirror wanted(const struct pl_mirrors *m, unsigned int slot)
 	w.target = s->target;
 	w.flags = (is_running(m, s) ? PL_MIRROR_ACTIVE : 0) | (s->filter ? PL_MIRROR_FILTER : 0) |
 		  (s->spec.drops ? PL_MIRROR_DROPS : 0) | (s->spec.flows ? PL_MIRROR_FLOWS : 0) |
-		  (s->spec.snaplen ? PL_MIRROR_STAGE : 0) | (s->l3 ? PL_MIRROR_L3_TARGET : 0);
+		  (pl_session_needs_stage(s) ? PL_MIRROR_STAGE : 0) |
+		  (s->l3 ? PL_MIRROR_L3_TARGET : 0);
 	w.sample = s->spec.sample;
-	w.snaplen = s->spec.snaplen;
+	w.snaplen = pl_session_snaplen(s);
 	w.pps = s->spec.pps;
 	w.bps = s->spec.bps;
 	w.expires_ns = s->expires_ns;
 	w.max_packets = s->spec.packets;
 	w.id = s->id;
-	w.stage = s->spec.snaplen ? m->stage : 0;
+	w.stage = pl_session_needs_stage(s) ? m->stage : 0;
 	return w;
 }
 
@@ -355,6 +376,21 @@ void pl_mirrors_converge(struct pl_mirrors *m)
 	}
 }
 
+/* The stage there before any session points to it, and gone only after the last one. */
+static void settle(struct pl_mirrors *m)
+{
+	bool needed = is_stage_needed(m);
+	struct pl_error err = {0};
+
+	if (!needed)
+		pl_mirrors_converge(m);
+	if (pl_mirrors_fit_stage(m, &err) < 0)
+		pl_error_log("mirror sessions with a snap length or tunnel pause error=\"%s\"",
+			     err.text);
+	if (needed)
+		pl_mirrors_converge(m);
+}
+
 int pl_mirrors_renew_program(struct pl_mirrors *m, struct pl_error *err)
 {
 	const struct pl_filter *filters[PL_MIRRORS_MAX] = {0};
@@ -410,14 +446,10 @@ static void arm_timer(struct pl_mirrors *m)
 }
 
 /* What a session leaves when it ends: the slot off, the program and the devices without it. */
-static void release(struct pl_mirrors *m, unsigned int slot)
+static void release(struct pl_mirrors *m)
 {
-	struct pl_error err = {0};
-
-	pl_mirrors_converge(m);
+	settle(m);
 	renew_program_or_log(m);
-	if (pl_mirrors_fit_stage(m, &err) < 0)
-		pl_warn("stage of mirror sessions not removed error=\"%s\"", err.text);
 }
 
 static void expire(struct pl_mirrors *m, unsigned int slot, const char *why)
@@ -428,7 +460,7 @@ static void expire(struct pl_mirrors *m, unsigned int slot, const char *why)
 	s->target = 0;
 	snprintf(s->why, sizeof(s->why), "%s", why);
 	pl_info("mirror session ends name=%s why=\"%s\"", s->spec.name, why);
-	release(m, slot);
+	release(m);
 	remove_tunnel(m, slot);
 	if (pl_session_save(m, slot) < 0)
 		pl_warn("mirror session not recorded name=%s", s->spec.name);
@@ -440,7 +472,7 @@ void pl_session_remove(struct pl_mirrors *m, unsigned int slot)
 
 	s->expired = true; /* off and out of the masks first, its devices after that */
 	s->target = 0;
-	release(m, slot);
+	release(m);
 	remove_tunnel(m, slot);
 	pl_session_forget(m, s->spec.name);
 	pl_session_freep(&m->slots[slot]);
@@ -471,7 +503,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		else if (is_spent(m, slot))
 			expire(m, slot, "its copies are made");
 		else if (is_tunnel(s) && !s->target && pl_session_resolve(m, slot))
-			pl_mirrors_converge(m);
+			settle(m);
 	}
 	arm_timer(m);
 }
@@ -590,7 +622,6 @@ static void take_declared(struct pl_mirrors *m)
 int pl_mirrors_new(struct pl_daemon *d, struct pl_mirrors **ret, struct pl_error *err)
 {
 	pl_cleanup(pl_mirrors_freep) struct pl_mirrors *m = calloc(1, sizeof(*m));
-	struct pl_error problem = {0};
 
 	if (!m)
 		return pl_fail(err, -ENOMEM, "mirror sessions: out of memory");
@@ -606,10 +637,8 @@ int pl_mirrors_new(struct pl_daemon *d, struct pl_mirrors **ret, struct pl_error
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
 		if (m->slots[slot])
 			(void)pl_session_resolve(m, slot);
-	if (pl_mirrors_fit_stage(m, &problem) < 0)
-		pl_error_log("mirror sessions with a snap length pause error=\"%s\"", problem.text);
 	renew_program_or_log(m);
-	pl_mirrors_converge(m);
+	settle(m);
 	take_declared(m);
 	sweep_devices(m);
 	drop_attachments(m, PL_MIRRORS_MAX);
@@ -641,12 +670,12 @@ static bool resolve_all(struct pl_mirrors *m, bool tunnels)
 
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
 		struct pl_session *s = m->slots[slot];
-		uint32_t was = s ? s->target : 0;
+		uint32_t was = s ? s->target : 0, fitted = s ? s->fits : 0;
 
 		if (!s || s->expired || (is_tunnel(s) && !tunnels))
 			continue;
 		(void)pl_session_resolve(m, slot);
-		changed |= s->target != was;
+		changed |= s->target != was || s->fits != fitted;
 		if (is_tunnel(s) && s->target && s->target != was)
 			(void)pl_session_save(m, slot);
 	}
@@ -661,7 +690,7 @@ void pl_mirrors_pod_changed(struct pl_mirrors *m, const struct pl_pod *pod)
 	if (!m)
 		return;
 	if (resolve_all(m, false)) {
-		pl_mirrors_converge(m);
+		settle(m);
 		return;
 	}
 	look(m, views);
@@ -674,7 +703,7 @@ void pl_mirrors_pod_gone(struct pl_mirrors *m, const struct pl_pod *pod)
 		return;
 	m->leaving = pod;
 	if (resolve_all(m, false))
-		pl_mirrors_converge(m);
+		settle(m);
 	m->leaving = NULL;
 }
 
@@ -692,24 +721,20 @@ static bool concerns(const struct pl_mirrors *m, const struct pl_nl_link *link)
 
 void pl_mirrors_link_event(struct pl_mirrors *m, const struct pl_nl_link *link, bool gone)
 {
-	struct pl_error err = {0};
 	bool changed = false;
 
 	if (!m)
 		return;
 	if (gone && link->ifindex == m->stage) {
-		m->stage = 0;
+		m->stage = m->drain = 0;
 		drop_attachments(m, PL_MIRRORS_MAX);
 		pl_mirrors_converge(m);
-		if (pl_mirrors_fit_stage(m, &err) < 0)
-			pl_error_log("mirror sessions with a snap length pause error=\"%s\"",
-				     err.text);
 		changed = true;
 	}
 	if (concerns(m, link))
 		changed |= resolve_all(m, true);
 	if (changed)
-		pl_mirrors_converge(m);
+		settle(m);
 }
 
 void pl_mirrors_resync(struct pl_mirrors *m)
@@ -717,5 +742,5 @@ void pl_mirrors_resync(struct pl_mirrors *m)
 	if (!m)
 		return;
 	(void)resolve_all(m, true);
-	pl_mirrors_converge(m);
+	settle(m);
 }

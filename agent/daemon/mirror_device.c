@@ -4,7 +4,16 @@
  */
 #include "mirror_device.h"
 
-#define STAGE_PEER PL_MIRROR_DEVICES "drain" /* nothing ever arrives there */
+#include <net/ethernet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define STAGE_PEER PL_MIRROR_DEVICES "drain" /* where pl_stage is */
+
+enum {
+	STAGE_MTU = 65535, /* no pod's packet may be too large for it */
+	MTU_LARGE = 65000, /* of tunnels whose packets the kernel cuts up */
+};
 
 void pl_mirror_tunnel_name(unsigned int slot, char ret[IFNAMSIZ])
 {
@@ -25,6 +34,21 @@ const char *pl_mirror_tunnel_kind(const struct pl_mirror_target *t)
 	default:
 		return NULL;
 	}
+}
+
+bool pl_mirror_device_wraps(const struct pl_nl_link *link, uint32_t *ret_fits)
+{
+	static const char *const kinds[] = {
+		"vxlan",  "geneve",    "bareudp",   "gre",  "gretap", "erspan",
+		"ip6gre", "ip6gretap", "ip6erspan", "ipip", "sit",    "ip6tnl",
+		"vti",	  "vti6",      "wireguard", "gtp",
+	};
+	bool wraps = false;
+
+	for (size_t i = 0; i < PL_ARRAY_SIZE(kinds); i++)
+		wraps |= strcmp(link->kind, kinds[i]) == 0;
+	*ret_fits = wraps && link->mtu < MTU_LARGE ? link->mtu + ETHER_HDR_LEN : 0;
+	return wraps;
 }
 
 bool pl_mirror_device_is_ours(const char *name)
@@ -104,26 +128,86 @@ static int make(struct pl_nl *nl, const char *name,
 	return 0;
 }
 
+/* The way to @remote, as the kernel would go now: source address and MTU. It sends nothing. */
+static int look_up_path(const struct pl_ip *remote, struct pl_ip *ret_local, uint32_t *ret_mtu)
+{
+	enum { ANY_PORT = 9 };
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(ANY_PORT)}, from;
+	pl_autoclose int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t from_len = sizeof(from), len = sizeof(int);
+	int mtu = 0;
+
+	memcpy(&to.sin6_addr, remote->bytes, sizeof(to.sin6_addr));
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    getsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&from, &from_len) < 0)
+		return -errno;
+	*ret_local = (struct pl_ip){.family = AF_INET6};
+	memcpy(ret_local->bytes, &from.sin6_addr, sizeof(from.sin6_addr));
+	*ret_mtu = (uint32_t)mtu;
+	return 0;
+}
+
+struct tunnel {
+	const struct pl_mirror_target *target;
+	struct pl_ip local; /* family 0: the kernel's choice, a packet */
+	uint32_t mtu;
+};
+
+/*
+ * Over IPv4 the kernel cuts up what has been wrapped, so that a copy of any size fits. Over IPv6 it
+ * does not: there a copy that is larger than the path would be lost; and GRE there sends nothing
+ * without an address of its own.
+ */
+static int plan_tunnel(const struct pl_mirror_target *t, struct tunnel *ret, struct pl_error *err)
+{
+	enum {
+		VXLAN = 40 + 8 + 8 + ETHER_HDR_LEN, /* IPv6, UDP, VXLAN, Ethernet */
+		GRE = 40 + 16 + 12 + ETHER_HDR_LEN, /* IPv6, GRE, ERSPAN, Ethernet */
+	};
+	char text[PL_IP_STRLEN];
+	struct pl_ip local = {0};
+	uint32_t mtu = 0;
+	int r;
+
+	*ret = (struct tunnel){.target = t, .local = t->local, .mtu = MTU_LARGE};
+	if (t->remote.family == AF_INET)
+		return 0;
+	r = look_up_path(&t->remote, &local, &mtu);
+	if (r < 0)
+		return pl_fail(err, r, "there is no way to %s: %s", pl_ip_format(&t->remote, text),
+			       strerror(-r));
+	ret->mtu = mtu - (t->kind == PL_TARGET_VXLAN ? VXLAN : GRE);
+	if (!t->local.family && t->kind != PL_TARGET_VXLAN)
+		ret->local = local;
+	return 0;
+}
+
 static int append_tunnel(struct pl_nl_batch *b, const char *name, const void *arg)
 {
-	const struct pl_mirror_target *t = arg;
-	const struct pl_ip *local = t->local.family ? &t->local : NULL;
+	const struct tunnel *tunnel = arg;
+	const struct pl_mirror_target *t = tunnel->target;
 
 	if (t->kind == PL_TARGET_VXLAN)
-		return pl_nl_add_vxlan(b, name, t->id, &t->remote, local, t->port);
-	return pl_nl_add_gre(b, name, pl_mirror_tunnel_kind(t), &t->remote, local, t->id);
+		return pl_nl_add_vxlan(b, name, t->id, &t->remote, &tunnel->local, t->port,
+				       tunnel->mtu);
+	return pl_nl_add_gre(b, name, pl_mirror_tunnel_kind(t), &t->remote, &tunnel->local, t->id,
+			     tunnel->mtu);
 }
 
 int pl_mirror_tunnel_make(struct pl_nl *nl, unsigned int slot, const struct pl_mirror_target *t,
 			  struct pl_nl_link *ret, struct pl_error *err)
 {
+	struct tunnel tunnel;
 	char name[IFNAMSIZ];
 	int r;
 
 	pl_mirror_tunnel_name(slot, name);
 	r = remove_existing(nl, name, err);
 	if (!r)
-		r = make(nl, name, append_tunnel, t, ret, err);
+		r = plan_tunnel(t, &tunnel, err);
+	if (!r)
+		r = make(nl, name, append_tunnel, &tunnel, ret, err);
 	if (r == -EOPNOTSUPP)
 		return pl_fail(
 			err, -ENOTSUP,
@@ -135,7 +219,8 @@ int pl_mirror_tunnel_make(struct pl_nl *nl, unsigned int slot, const struct pl_m
 
 static int append_stage(struct pl_nl_batch *b, const char *name, const void *arg)
 {
-	const struct pl_nl_pair pair = {.name = name, .peer_name = STAGE_PEER, .peer_netns_fd = -1};
+	const struct pl_nl_pair pair = {
+		.name = name, .peer_name = STAGE_PEER, .peer_netns_fd = -1, .mtu = STAGE_MTU};
 
 	return pl_nl_add_veth(b, &pair);
 }
@@ -145,7 +230,8 @@ int pl_mirror_stage_make(struct pl_nl *nl, struct pl_nl_link *ret, struct pl_err
 	struct pl_nl_link there;
 
 	if (pl_nl_link_get(nl, PL_STAGE_DEVICE, 0, &there) == 0) {
-		if (strcmp(there.kind, "veth") == 0 && (there.flags & IFF_UP)) {
+		if (strcmp(there.kind, "veth") == 0 && (there.flags & IFF_UP) &&
+		    there.mtu == STAGE_MTU && there.peer_nsid == PL_NL_NSID_HERE) {
 			*ret = there;
 			return 0;
 		}

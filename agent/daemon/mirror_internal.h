@@ -20,6 +20,8 @@ struct pl_session {
 	bool expired;
 	uint32_t target; /* ifindex; 0: away, the session pauses */
 	bool l3;	 /* the target takes no Ethernet header */
+	bool tunnel;	 /* the target wraps packets: copies take the stage */
+	uint32_t fits;	 /* bytes of a copy that the target takes; 0: any */
 	char why[256];	 /* paused or expired: the reason, for people */
 };
 
@@ -31,6 +33,7 @@ struct pl_mirrors {
 	uint32_t next_id;
 	unsigned int next_slot;	      /* slots are reused as late as can be */
 	uint32_t stage;		      /* ifindex; 0: none */
+	uint32_t drain;		      /* its far end, where the program is */
 	const struct pl_pod *leaving; /* in the table still, but no target any more */
 };
 
@@ -43,6 +46,10 @@ void pl_session_freep(struct pl_session **s);
  */
 int pl_session_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, unsigned int *ret_slot,
 		   struct pl_error *err);
+/* Do its copies take the way through the stage? */
+bool pl_session_needs_stage(const struct pl_session *s);
+/* Bytes that copies are cut to, by its own snap length or the target's; 0: none. */
+uint32_t pl_session_snaplen(const struct pl_session *s);
 /* Finds or makes the target. False: it is away, why says so. */
 bool pl_session_resolve(struct pl_mirrors *m, unsigned int slot);
 /* Its slot is free after it; devices and record go too. */

@@ -272,8 +272,9 @@ static const char *state_of(const struct pl_mirrors *m, const struct pl_session 
 		return "expired";
 	if (!s->target)
 		return "paused";
-	if (s->spec.snaplen && !m->stage) {
-		snprintf(why, 512, "the device that cuts copies (%s) is gone", PL_STAGE_DEVICE);
+	if (pl_session_needs_stage(s) && !m->stage) {
+		snprintf(why, 512, "the device that copies pass on their way (%s) is gone",
+			 PL_STAGE_DEVICE);
 		return "paused";
 	}
 	if (!selected && !s->spec.all) {
@@ -284,6 +285,9 @@ static const char *state_of(const struct pl_mirrors *m, const struct pl_session 
 		snprintf(why, 512, "device %s is down: copies are lost", link->name);
 	else if (link && !(link->flags & IFF_LOWER_UP))
 		snprintf(why, 512, "device %s has no carrier: copies may be lost", link->name);
+	else if (s->fits && s->fits == pl_session_snaplen(s))
+		snprintf(why, 512, "copies are cut to %u bytes, the most that the tunnel takes",
+			 s->fits);
 	return "active";
 }
 

@@ -35,7 +35,6 @@ enum {
 	PL_MIRRORS_PER_CALL = 8, /* 64 sessions take 8 of the 32 tail calls that are allowed */
 	PL_NS_PER_MS = 1000000,
 	PL_NS_PER_S = 1000000000,
-	PL_XMIT_DROP = 1, /* NET_XMIT_DROP */
 };
 
 PL_INLINE int pl_is_drop(enum pl_reason reason)
@@ -341,12 +340,9 @@ PL_INLINE void pl_mirror_clone(struct __sk_buff *skb, const struct pl_copy *copy
 		result = bpf_clone_redirect(skb, copy->session->target,
 					    flags & PL_MIRROR_INGRESS ? BPF_F_INGRESS : 0);
 	skb->mark = mark;
-	/* pl_stage has made, counted and ended it. */
-	if (flags & PL_MIRROR_STAGE && result == PL_XMIT_DROP)
-		return;
-	/* A stage device without our program would send the copy nowhere. */
+	/* It is on its way to pl_stage, which counts what becomes of it. */
 	if (flags & PL_MIRROR_STAGE && !result)
-		result = PL_XMIT_DROP;
+		return;
 	pl_mirror_account(copy, result, bytes);
 }
 

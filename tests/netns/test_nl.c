@@ -732,8 +732,8 @@ static void test_vxlan(void **state)
 	struct pl_nl_link link;
 	int r;
 
-	pl_nl_add_vxlan(w->b, "mirror0", 77, &remote, NULL, 4789);
-	pl_nl_add_vxlan(w->b, "mirror1", 78, &remote6, &local6, 4790);
+	pl_nl_add_vxlan(w->b, "mirror0", 77, &remote, NULL, 4789, 0);
+	pl_nl_add_vxlan(w->b, "mirror1", 78, &remote6, &local6, 4790, 0);
 	r = pl_nl_batch_commit(w->b, &w->err);
 	skip_without(w, r, "vxlan");
 	if (r < 0)
@@ -742,7 +742,7 @@ static void test_vxlan(void **state)
 	assert_string_equal(link.kind, "vxlan");
 	run("ip -d link show mirror0 | grep -q 'vxlan id 77 remote 192.0.2.1 .*dstport 4789 nolearning'");
 	run("ip -d link show mirror1 | grep -q 'id 78 remote fd00::9 local fd00::8 .*dstport 4790'");
-	pl_nl_add_vxlan(w->b, "mirror2", 79, &remote, &local6, 4789);
+	pl_nl_add_vxlan(w->b, "mirror2", 79, &remote, &local6, 4789, 0);
 	assert_int_equal(pl_nl_batch_commit(w->b, &w->err), -EINVAL);
 }
 
@@ -753,7 +753,7 @@ static void make_gre(struct world *w, const char *name, const char *kind, const 
 	struct pl_nl_link link;
 	int r;
 
-	pl_nl_add_gre(w->b, name, kind, &remote_ip, &local_ip, key);
+	pl_nl_add_gre(w->b, name, kind, &remote_ip, &local_ip, key, 0);
 	pl_nl_read_link(w->b, name, 0, &link);
 	r = pl_nl_batch_commit(w->b, &w->err);
 	skip_without(w, r, kind);
@@ -801,8 +801,8 @@ static void test_gre_family_must_fit_the_kind(void **state)
 	struct world *w = *state;
 	struct pl_ip v4 = ip("192.0.2.1"), v6 = ip("fd00::1");
 
-	assert_int_equal(pl_nl_add_gre(w->b, "m0", "gretap", &v6, NULL, 0), -EINVAL);
-	assert_int_equal(pl_nl_add_gre(w->b, "m0", "ip6gretap", &v4, NULL, 0), -EINVAL);
+	assert_int_equal(pl_nl_add_gre(w->b, "m0", "gretap", &v6, NULL, 0, 0), -EINVAL);
+	assert_int_equal(pl_nl_add_gre(w->b, "m0", "ip6gretap", &v4, NULL, 0, 0), -EINVAL);
 	assert_int_equal(pl_nl_batch_commit(w->b, &w->err), -EINVAL);
 }
 
