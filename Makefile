@@ -6,6 +6,7 @@
 # make install       DESTDIR= PREFIX=/usr/local CNIBINDIR=/opt/cni/bin (and: make uninstall)
 # make bench         figures; wants a quiet machine (bench-check: against the kept baseline)
 # make test-kernels  the network tests on Debian's kernels under qemu; KERNELS="6.1 6.12"
+# make verifier-baseline  after a change of bpf/ that has a reason to make the verifier's work grow
 # make lint          format, clang-tidy, shellcheck, man pages, and the other compiler
 # make fuzz          every libFuzzer target; FUZZ_SECONDS=60 each
 # make compile_commands.json  for editors and clang-tidy
@@ -123,6 +124,10 @@ test-kernels:
 	scripts/install-deps build test vm
 	+B=$(B) tests/run $(addprefix kernel:,$(or $(KERNELS),5.10 6.1 6.12 newest)); \
 		status=$$?; B=$(B) tests/vm/table && exit $$status
+verifier-baseline:
+	scripts/install-deps build test vm
+	$(MAKE) tests
+	B=$(B) tests/prog/baseline $(KERNELS)
 demo:
 	scripts/install-deps build demo
 	$(MAKE) all
@@ -173,6 +178,6 @@ clean:
 
 -include $(shell find $(B)/agent $(B)/tests -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all tests fuzzers asan test test-kernels demo bench bench-check bench-tools lint fuzz fuzz-build install uninstall help clean
+.PHONY: all tests fuzzers asan test test-kernels verifier-baseline demo bench bench-check bench-tools lint fuzz fuzz-build install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

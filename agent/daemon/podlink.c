@@ -136,8 +136,8 @@ json_t *pl_podlink_routes_json(const struct pl_podlink_routes *routes)
 /* ---- making ---- */
 
 /* *ret_link tells the host end; an index in it means that there is something to undo. */
-static int make_pair(struct pl_nl *host, int netns_fd, const struct pl_record *rec,
-		     struct pl_nl_link *ret_link, struct pl_error *err)
+static int try_pair(struct pl_nl *host, int netns_fd, const struct pl_record *rec,
+		    struct pl_nl_link *ret_link, struct pl_error *err)
 {
 	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *b = NULL;
 	const struct pl_nl_pair pair = {
@@ -164,6 +164,40 @@ static int make_pair(struct pl_nl *host, int netns_fd, const struct pl_record *r
 			       "remove it first",
 			       rec->ifname);
 	return r;
+}
+
+/*
+ * Fills the indexes and the MACs that the kernel chose. Linux 6.7, and 6.8 and 6.9 before
+ * d6fe532b7499, let nobody choose for netkit, neither now nor later: the pod is told by what it
+ * got.
+ */
+static int make_pair(struct pl_nl *host, int netns_fd, struct pl_record *rec, struct pl_error *err)
+{
+	struct pl_nl_link link = {0}, pod_end;
+	bool chosen = true;
+	int r = try_pair(host, netns_fd, rec, &link, err);
+
+	if (r == -EOPNOTSUPP && rec->link_kind == PL_LINK_NETKIT_L2) {
+		chosen = false;
+		rec->host_mac = rec->pod_mac = (struct pl_mac){0};
+		r = try_pair(host, netns_fd, rec, &link, err);
+	}
+	rec->ifindex = link.ifindex;
+	rec->pod_ifindex = link.peer_ifindex;
+	if (r < 0)
+		return r;
+	if (rec->link_kind != PL_LINK_VETH)
+		rec->host_mac = link.mac;
+	if (rec->link_kind == PL_LINK_NETKIT_L3)
+		rec->pod_mac = (struct pl_mac){0};
+	if (chosen)
+		return 0;
+	r = pl_nl_link_get_in(host, link.peer_nsid, NULL, link.peer_ifindex, &pod_end);
+	if (r < 0)
+		return pl_fail(err, r, "read the MAC of %s in the pod: %s", rec->ifname,
+			       strerror(-r));
+	rec->pod_mac = pod_end.mac;
+	return 0;
 }
 
 /*
@@ -327,18 +361,10 @@ int pl_podlink_create(struct pl_nl *host, int netns_fd, struct pl_record *rec,
 		      const struct pl_podlink_routes *routes, struct pl_nl_link *ret_link,
 		      struct pl_error *err)
 {
-	struct pl_nl_link link = {0};
-	int r = make_pair(host, netns_fd, rec, &link, err);
+	int r = make_pair(host, netns_fd, rec, err);
 
-	rec->ifindex = link.ifindex;
-	rec->pod_ifindex = link.peer_ifindex;
-	if (!r) {
-		if (rec->link_kind != PL_LINK_VETH)
-			rec->host_mac = link.mac;
-		if (rec->link_kind == PL_LINK_NETKIT_L3)
-			rec->pod_mac = (struct pl_mac){0};
+	if (!r)
 		r = set_up_pod_end(netns_fd, rec, routes, err);
-	}
 	if (!r)
 		r = set_up_host_end(host, rec, ret_link, err);
 	if (!r)

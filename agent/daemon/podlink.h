@@ -28,9 +28,9 @@ json_t *pl_podlink_routes_json(const struct pl_podlink_routes *routes);
 
 /*
  * Makes the pair (the peer directly in @netns_fd), addresses, routes and neighbours on both sides,
- * and brings both ends up. Fills ifindex and pod_ifindex of @rec (and the MACs that netkit has of
- * its own); everything else of it is input. *ret_link tells the host end as it is in the end.
- * On failure nothing of it is left.
+ * and brings both ends up. Fills ifindex and pod_ifindex of @rec, and puts the MACs that netkit has
+ * of its own in the place of those asked for; everything else of it is input. *ret_link tells the
+ * host end as it is in the end. On failure nothing of it is left.
  */
 int pl_podlink_create(struct pl_nl *host, int netns_fd, struct pl_record *rec,
 		      const struct pl_podlink_routes *routes, struct pl_nl_link *ret_link,

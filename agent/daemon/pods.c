@@ -548,6 +548,14 @@ static int bring_up(struct pl_daemon *d, const struct pl_pod_request *req, struc
 
 	if (r < 0)
 		return r;
+	if (req->has_mac && rec->link_kind == PL_LINK_NETKIT_L2 &&
+	    memcmp(&rec->pod_mac, &req->mac, sizeof(req->mac))) {
+		r = pl_fail(
+			err, -ENOTSUP,
+			"the netkit of this kernel takes no MAC (Linux 6.10 and later do): ask for "
+			"none, or use \"link\": \"veth\"");
+		goto undo_link;
+	}
 	r = pl_links_set(&d->links, &link);
 	if (r < 0) {
 		pl_fail(err, r, "note the new link %s: %s", rec->host_ifname, strerror(-r));

@@ -812,5 +812,13 @@ int pl_match_load(const struct bpf_insn *insns, size_t n, int programs_fd, struc
 		    copy[i].src_reg == BPF_PSEUDO_MAP_FD)
 			copy[i].imm = programs_fd;
 	fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "pl_match", "Dual BSD/GPL", copy, n, &opts);
+	/* Linux 6.12 says so of a large program that it accepts, of whose words it keeps none. */
+	if (fd == -ENOSPC) {
+		opts.log_level = 0;
+		opts.log_size = 0;
+		opts.log_buf = NULL;
+		fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "pl_match", "Dual BSD/GPL", copy, n,
+				   &opts);
+	}
 	return fd >= 0 ? fd : load_failed(fd, log, err);
 }

@@ -42,7 +42,7 @@ teardown_file() {
 	ip link del tap0 2>/dev/null || :
 }
 teardown() {
-	watch_stop
+	unwatch
 	sessions_down
 }
 
@@ -55,78 +55,94 @@ sessions() {
 	add b --endpoint b --to-device tapb
 }
 
-# once DEVICE COMMAND...: runs the command under watch; then "copies_are" may ask
-once() {
-	local dev=$1
-	shift
-	watch_start "$dev"
-	"$@"
-	watch_stop
+watchers=()
+# at DEVICE: of what arrived there the next lines ask
+at() { watched=$BATS_TEST_TMPDIR/watched-$1; }
+unwatch() {
+	[ ${#watchers[@]} -gt 0 ] || return 0
+	kill -INT "${watchers[@]}" 2>/dev/null || :
+	wait "${watchers[@]}" 2>/dev/null || :
+	watchers=()
 }
 
-# echoes FROM TO ADDRESS-OF-FROM FAMILY DEVICE: 3 requests and 3 replies, each once, none twice
+# once "DEVICE..." COMMAND...: runs the command under watch at all of them
+once() {
+	local devices=$1 dev
+	shift
+	for dev in $devices; do
+		at "$dev"
+		rm -f "$watched.log" # it says that the last one listened
+		tcpdump -n -Z root -i "$dev" -Q in -s 70000 -B 65536 --immediate-mode -U -w "$watched" 2>"$watched.log" 3>&- &
+		watchers+=($!)
+	done
+	for dev in $devices; do
+		at "$dev"
+		eventually grep -q 'listening on' "$watched.log"
+	done
+	"$@"
+	sleep 0.2
+	unwatch
+}
+
+# What was watched, a line each.
+listing() { tcpdump -n -Z root -r "$watched" 2>/dev/null; }
+
+# echoes FROM TO DEVICE...: 3 requests and 3 replies, at each device each once, none twice
 echoes() {
-	local from=$1 to=$2 dev=$3
+	local from=$1 to=$2 dev got
+	shift 2
 	if [ "$from" = node ]; then
-		once "$dev" ping -n -q -c 3 -i 0.05 -W 1 "$to"
+		once "$*" ping -n -q -c 3 -i 0.05 -W 1 "$to"
 	else
-		once "$dev" pings "$from" "$to"
+		once "$*" pings "$from" "$to"
 	fi
-	if [[ $to == *:* ]]; then
-		copies_are 3 'icmp6 and ip6[40] = 128'
-		copies_are 3 'icmp6 and ip6[40] = 129'
-	else
-		copies_are 3 'icmp[icmptype] = icmp-echo'
-		copies_are 3 'icmp[icmptype] = icmp-echoreply'
-	fi
+	for dev; do
+		at "$dev"
+		got=$(listing | awk '/echo request/ { a++ } /echo reply/ { b++ } END { print a + 0, b + 0 }')
+		[ "$got" = "3 3" ] || {
+			echo "$dev: expected 3 3 copies of the echo and its reply, not $got:"
+			listing | head -n 30
+			return 1
+		}
+	done
 }
 
 @test "pod to pod on the node: at the sender, at the receiver, at both" {
 	sessions
-	for dev in tap0w tapaw tapbw; do
-		echoes a $B4 $dev
-		echoes a $B6 $dev
-	done
+	echoes a $B4 tap0w tapaw tapbw
+	echoes a $B6 tap0w tapaw tapbw
 	echoes b $C4 tapbw
 	echoes b $C6 tapbw
 }
 
 @test "outside to pod and back" {
 	sessions
-	for dev in tap0w tapaw; do
-		echoes outside $A4 $dev
-		echoes outside $A6 $dev
-	done
+	echoes outside $A4 tap0w tapaw
+	echoes outside $A6 tap0w tapaw
 	echoes outside $B4 tapbw
 	echoes outside $B6 tapbw
 }
 
 @test "pod to outside and back" {
 	sessions
-	for dev in tap0w tapaw; do
-		echoes a $OUT4 $dev
-		echoes a $OUT6 $dev
-	done
+	echoes a $OUT4 tap0w tapaw
+	echoes a $OUT6 tap0w tapaw
 	echoes b $OUT4 tapbw
 	echoes b $OUT6 tapbw
 }
 
 @test "host to pod and back, the stack's way" {
 	sessions
-	for dev in tap0w tapaw; do
-		echoes node $A4 $dev
-		echoes node $A6 $dev
-	done
+	echoes node $A4 tap0w tapaw
+	echoes node $A6 tap0w tapaw
 	echoes node $B4 tapbw
 	echoes node $B6 tapbw
 }
 
 @test "pod to host and back" {
 	sessions
-	for dev in tap0w tapaw; do
-		echoes a $NODE4 $dev
-		echoes a $NODE6 $dev
-	done
+	echoes a $NODE4 tap0w tapaw
+	echoes a $NODE6 tap0w tapaw
 	echoes b $NODE4 tapbw
 	echoes b $NODE6 tapbw
 }
@@ -136,9 +152,10 @@ echoes() {
 	ttl=$(in_ns a sysctl -n net.ipv4.ip_default_ttl)
 	mac_a=$(in_ns a cat /sys/class/net/eth0/address)
 	mac_b=$(in_ns b cat /sys/class/net/eth0/address)
-	once tapaw pings a $B4
+	once "tapaw tapbw" pings a $B4
+	at tapaw
 	copies_are 3 "icmp[icmptype] = icmp-echo and ip[8] = $ttl and ether src $mac_a"
-	once tapbw pings a $B4
+	at tapbw
 	case $PL_LINK in # frames of an L3 link have no addresses but those that the copy is given
 	*l3) copies_are 3 "icmp[icmptype] = icmp-echo and ip[8] = $((ttl - 1)) and ip" ;;
 	*) copies_are 3 "icmp[icmptype] = icmp-echo and ip[8] = $((ttl - 1)) and ether dst $mac_b" ;;
@@ -158,24 +175,30 @@ handshake() { # FAMILY FILTER
 
 @test "pod to service to pod, translated by the stack: once for each session" {
 	sessions
-	once tap0w get a http://$VIP4/
+	once "tap0w tapaw tapbw" get a http://$VIP4/
+	at tap0w
 	handshake 4
-	once tap0w get a "http://[$VIP6]/"
-	handshake 6
-	once tapaw get a http://$VIP4/
+	at tapaw
 	handshake 4 "and dst host $VIP4" # as a sent it
-	once tapbw get a http://$VIP4/
+	at tapbw
 	handshake 4 "and dst host $B4 and dst port 8080" # as b gets it
-	once tapbw get a "http://[$VIP6]/"
+	once "tap0w tapbw" get a "http://[$VIP6]/"
+	at tap0w
+	handshake 6
+	at tapbw
 	handshake 6 "and dst host $B6 and dst port 8080"
 }
 
 @test "outside to a published port of a pod" {
 	sessions
+	once "tap0w tapbw" get outside http://$NODE4:8888/
 	for dev in tap0w tapbw; do
-		once $dev get outside http://$NODE4:8888/
+		at $dev
 		handshake 4 "and dst host $B4 and dst port 8080"
-		once $dev get outside "http://[$NODE6]:8888/"
+	done
+	once "tap0w tapbw" get outside "http://[$NODE6]:8888/"
+	for dev in tap0w tapbw; do
+		at $dev
 		handshake 6 "and dst host $B6 and dst port 8080"
 	done
 }
@@ -193,9 +216,10 @@ stream() {
 
 @test "a stream of GSO packets is copied whole, each byte once" {
 	sessions
-	for dev in tap0w tapaw tapbw; do
-		for server in $B4 "[$B6]"; do
-			once $dev in_ns a curl -sS -m 10 -o /dev/null "http://$server:8080/large"
+	for server in $B4 "[$B6]"; do
+		once "tap0w tapaw tapbw" in_ns a curl -sS -m 10 -o /dev/null "http://$server:8080/large"
+		for dev in tap0w tapaw tapbw; do
+			at $dev
 			read -r sent whole < <(stream src port 8080)
 			echo "$dev $server: $sent bytes copied, which cover $whole" >&2
 			[ "$whole" -ge 3000000 ] # and httpd's header
@@ -211,10 +235,14 @@ stream() {
 
 @test "fragments, both families" {
 	sessions
+	once "tap0w tapbw" pings a $B4 -s 4000
 	for dev in tap0w tapbw; do
-		once $dev pings a $B4 -s 4000
+		at $dev
 		copies_are 18 "icmp or (ip[6:2] & 0x1fff != 0)" # 3 requests and 3 replies in 3 pieces
-		once $dev pings a $B6 -s 4000
+	done
+	once "tap0w tapbw" pings a $B6 -s 4000
+	for dev in tap0w tapbw; do
+		at $dev
 		copies_are 18 'ip6[6] = 44'
 	done
 }

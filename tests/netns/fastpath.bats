@@ -66,10 +66,7 @@ to_b() { reason b in FORWARD_LOCAL; }
 
 @test "outside to pod, IPv4: redirected at the uplink" {
 	before=$(to_b)
-	nft add table inet witness
-	nft add chain inet witness forward '{ type filter hook forward priority -400; }'
-	nft add counter inet witness caught
-	nft add rule inet witness forward iifname up0 counter name caught drop
+	witness_up 'iifname "up0"'
 	pings outside $B4
 	[ "$(witness_caught)" = 0 ]
 	[ $(($(to_b) - before)) -ge 3 ]
@@ -77,10 +74,7 @@ to_b() { reason b in FORWARD_LOCAL; }
 
 @test "outside to pod, IPv6: redirected at the uplink" {
 	before=$(to_b)
-	nft add table inet witness
-	nft add chain inet witness forward '{ type filter hook forward priority -400; }'
-	nft add counter inet witness caught
-	nft add rule inet witness forward iifname up0 counter name caught drop
+	witness_up 'iifname "up0"'
 	pings outside $B6
 	[ "$(witness_caught)" = 0 ]
 	[ $(($(to_b) - before)) -ge 3 ]

@@ -107,7 +107,8 @@ get() { # FROM URL
 	nft add rule inet nat prerouting ip daddr $VIP4 tcp dport 81 dnat ip to $B4:8081
 	serve b "$BUILD/tests/tools/peer" tick 8081
 	listens b 8081
-	ip netns exec a timeout 4 bash -c "exec 5<>/dev/tcp/$VIP4/81 && cat <&5" >"$BATS_TEST_TMPDIR/lines" 2>/dev/null </dev/null 3>&- 4>&- &
+	ip netns exec a timeout 60 bash -c "exec 5<>/dev/tcp/$VIP4/81 && cat <&5" >"$BATS_TEST_TMPDIR/lines" 2>/dev/null </dev/null 3>&- 4>&- &
+	echo $! >>"$BATS_FILE_TMPDIR/servers"
 	some() { [ "$(wc -l <"$BATS_TEST_TMPDIR/lines")" -ge "$1" ]; }
 	eventually some 5
 	daemon_stop KILL

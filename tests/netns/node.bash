@@ -90,19 +90,19 @@ reason() {
 
 # capture NETNS FILE FILTER: returns once it listens on eth0; `wait $captured` ends with one packet in FILE
 capture() {
-	in_ns "$1" timeout 20 tcpdump -n -i eth0 -c 1 "$3" >"$2" 2>"$2.log" 3>&- &
+	in_ns "$1" timeout 20 tcpdump -n -Z root -i eth0 -c 1 "$3" >"$2" 2>"$2.log" 3>&- &
 	captured=$!
 	eventually grep -q listening "$2.log"
 }
 
-# What the stack would forward is dropped and counted from now on.
+# witness_up [MATCH]: what the stack would forward (and MATCH says) is dropped and counted from now on
 witness_up() {
 	nft -f - <<-NFT
 		table inet witness {
 			counter caught { }
 			chain forward {
 				type filter hook forward priority -400;
-				meta l4proto { tcp, udp, icmp, icmpv6 } counter name caught drop
+				${1:-} meta l4proto { tcp, udp, icmp, icmpv6 } counter name caught drop
 			}
 		}
 	NFT
@@ -112,9 +112,47 @@ witness_caught() { nft -j list counter inet witness caught | jq '.nftables[] | s
 
 # pings FROM ADDRESS [OPTION...]: all 3 echoes must come back
 pings() {
-	local from=$1 to=$2
+	local from=$1 to=$2 said
 	shift 2
-	in_ns "$from" ping -n -q -c 3 -i 0.05 -W 1 "$@" "$to" | tee /dev/stderr | grep -q ' 3 received'
+	said=$(nsenter "--net=/run/netns/$from" ping -n -q -c 3 -i 0.05 -W 1 "$@" "$to") || :
+	echo "$said" >&2
+	[[ $said = *" 3 received"* ]]
+}
+
+# flood_start FROM ADDRESS [SECONDS]: a ping every so many seconds from now on; several may run
+flood_start() {
+	local n
+	n=$(find "$BATS_FILE_TMPDIR" -name 'flood-*' | wc -l)
+	ip netns exec "$1" ping -n -i "${3:-0.002}" -W 1 "$2" >"$BATS_FILE_TMPDIR/flood-$n" 2>&1 3>&- &
+	echo "$! $BATS_FILE_TMPDIR/flood-$n $1 $2" >>"$BATS_FILE_TMPDIR/floods"
+}
+
+# Ends the floods: each must have sent many, and every answer must be there, up to the one that was
+# still under way.
+flood_lossless() {
+	local pid file what bad=0
+	sleep 0.2
+	while read -r pid file what; do kill -INT "$pid"; done <"$BATS_FILE_TMPDIR/floods"
+	while read -r pid file what; do
+		while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+		awk -v what="$what" '
+			match($0, /icmp_seq=[0-9]+/) {
+				seq = substr($0, RSTART + 9, RLENGTH - 9) + 0
+				if (seq != last + 1) missing += seq - last - 1
+				last = seq
+			}
+			/ transmitted/ { sent = $1 }
+			END { print what ": sent " sent ", lost " missing + 0 ", the last was " last
+				exit !(sent > 100 && !missing && sent - last <= 1) }' "$file" || bad=1
+	done <"$BATS_FILE_TMPDIR/floods"
+	rm -f "$BATS_FILE_TMPDIR"/flood*
+	echo "caught by the witness: $(witness_caught)"
+	[ $bad = 0 ] && [ "$(witness_caught)" = 0 ]
+}
+
+floods_kill() {
+	[ ! -e "$BATS_FILE_TMPDIR/floods" ] || cut -d' ' -f1 "$BATS_FILE_TMPDIR/floods" | xargs kill 2>/dev/null || :
+	rm -f "$BATS_FILE_TMPDIR"/flood*
 }
 
 # The whole node of most files: outside, three pods, the daemon's options as arguments. Pods b and c

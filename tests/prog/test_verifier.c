@@ -2,7 +2,7 @@
 /*
  * Holds every program to tests/prog/verifier-baseline, kernel by kernel: what the verifier has to
  * follow must not grow by more than a tenth unnoticed, or one day some kernel refuses us. A change
- * that has a reason puts new lines there, as tests/tools/verifier_insns prints them.
+ * that has a reason puts new lines there: make verifier-baseline.
  */
 #include <setjmp.h>
 #include <stdarg.h>
