@@ -11,24 +11,26 @@
  */
 #include "lib/packet.h"
 #include "lib/antispoof.h"
+#include "lib/routes.h"
 #include "lib/destination.h"
 #include "lib/flows.h"
 #include "lib/verdict.h"
 #include "lib/mirror.h"
 
 /* Out of the node without the stack: to a native network, or in answer to the wire. */
-static __always_inline int leave(struct pl_packet *p, struct pl_route *route)
+static __always_inline int leave(struct pl_packet *p, struct pl_way *way)
 {
-	int reason = pl_is_native(p, 0) ? pl_flow_answer(p) : pl_flow_outward(p);
+	__u32 native = p->route ? p->route->native : pl_is_native(p, 0);
+	int reason = native ? pl_flow_answer(p) : pl_flow_outward(p);
 
 	if (reason == PL_GO_ON)
 		reason = pl_forwardable(p);
 	if (reason == PL_GO_ON)
-		reason = pl_route(p, pl_l3_size(p), route);
+		reason = pl_route(p, pl_l3_size(p), native, way);
 	return reason == PL_GO_ON ? PL_FORWARD_NATIVE : reason;
 }
 
-static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_route *route)
+static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_way *way)
 {
 	int reason = pl_sender(p);
 
@@ -41,10 +43,11 @@ static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_route 
 		reason = pl_destination(p);
 	if (reason != PL_GO_ON && reason != PL_PASS_NOT_POD)
 		return reason;
-	if (reason == PL_PASS_NOT_POD || p->src->stack_flows || pl_is_segmented(p))
+	if ((reason == PL_PASS_NOT_POD && !pl_is_known_native(p)) || p->src->stack_flows ||
+	    pl_is_segmented(p))
 		pl_transport(p);
 	if (reason == PL_PASS_NOT_POD)
-		return leave(p, route);
+		return leave(p, way);
 	reason = pl_forwardable(p);
 	if (reason == PL_GO_ON)
 		reason = pl_deliverable(p);
@@ -55,12 +58,12 @@ static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_route 
 
 static __always_inline int from_pod(struct pl_packet *p)
 {
-	struct pl_route route = {};
+	struct pl_way way = {};
 	int reason = pl_mirror_copy(p->skb, p->at);
 
 	if (reason == PL_GO_ON)
-		reason = decide_from_pod(p, &route);
-	return pl_conclude(p, reason, &route);
+		reason = decide_from_pod(p, &way);
+	return pl_conclude(p, reason, &way);
 }
 
 SEC("tc")
@@ -156,11 +159,12 @@ SEC("tc")
 int pl_mirror(struct __sk_buff *skb)
 {
 	struct pl_packet p = {.skb = skb};
-	struct pl_route route = {};
+	struct pl_way way = {};
 	__u32 state = skb->cb[PL_CB_STATE];
 	__u64 sessions = (__u64)skb->cb[PL_CB_MASK_HI] << 32 | skb->cb[PL_CB_MASK_LO];
 	int rewritten = !!(state & PL_STATE_REWRITTEN);
 	int reason = state >> PL_STATE_REASON_SHIFT;
+	struct pl_route_question question;
 	struct pl_offer offer;
 
 	pl_opaque(reason);
@@ -180,9 +184,12 @@ int pl_mirror(struct __sk_buff *skb)
 					pl_mirror_rest(&p));
 		}
 	}
-	if (reason == PL_FORWARD_NATIVE && pl_route(&p, offer.l3_size, &route) != PL_GO_ON)
-		reason = PL_PASS_NO_ROUTE;
-	return pl_verdict(&p, reason, &route, rewritten);
+	if (reason == PL_FORWARD_NATIVE) {
+		pl_route_question(&p, &question);
+		if (pl_route_ask(&p, &question, offer.l3_size, &way) != PL_GO_ON)
+			reason = PL_PASS_NO_ROUTE;
+	}
+	return pl_verdict(&p, reason, &way, rewritten);
 }
 
 /*

@@ -108,6 +108,9 @@ int pl_datapath_each_attachment(struct pl_datapath *dp,
 struct pl_endpoint *pl_datapath_endpoints(struct pl_datapath *dp);
 struct pl_config *pl_datapath_config(struct pl_datapath *dp);
 
+/* What the programs remember in pl_routes is void: call it after a change that they cannot see. */
+void pl_datapath_routes_forget(struct pl_datapath *dp);
+
 int pl_datapath_addr_set(struct pl_datapath *dp, const struct pl_ip *ip, const struct pl_addr *v);
 int pl_datapath_addr_del(struct pl_datapath *dp, const struct pl_ip *ip); /* gone: success */
 int pl_datapath_addr_get(struct pl_datapath *dp, const struct pl_ip *ip, struct pl_addr *ret);

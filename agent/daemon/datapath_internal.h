@@ -23,6 +23,7 @@
 	X(pl_networks4)                                                                            \
 	X(pl_networks6)                                                                            \
 	X(pl_config)                                                                               \
+	X(pl_routes)                                                                               \
 	X(pl_traffic)                                                                              \
 	X(pl_reasons)                                                                              \
 	X(pl_flows)                                                                                \
@@ -142,7 +143,7 @@ struct dp_names {
 int dp_list(const char *dir, struct dp_names *ret);
 void dp_names_clear(struct dp_names *names);
 
-/* The sets under @root, "v1" ...; as paths. */
+/* The sets under @root, "v1", "v2" ...; as paths. */
 int dp_list_sets(const char *root, struct dp_names *ret);
 /* What a crash left half-way: finished for links, dropped for maps and programs. */
 void dp_tidy(const char *dir);

@@ -255,6 +255,11 @@ struct pl_endpoint *pl_datapath_endpoints(struct pl_datapath *dp)
 	return dp->endpoints;
 }
 
+void pl_datapath_routes_forget(struct pl_datapath *dp)
+{
+	__atomic_add_fetch(&dp->config->epoch, 1, __ATOMIC_SEQ_CST);
+}
+
 struct pl_config *pl_datapath_config(struct pl_datapath *dp)
 {
 	return dp->config;
@@ -330,6 +335,7 @@ int pl_datapath_addr_set(struct pl_datapath *dp, const struct pl_ip *ip, const s
 	if (v->kind != PL_ADDR_POD)
 		guess_del(dp, ip);
 	guess_set(dp, ip, v);
+	pl_datapath_routes_forget(dp);
 	return 0;
 }
 
@@ -337,10 +343,14 @@ int pl_datapath_addr_del(struct pl_datapath *dp, const struct pl_ip *ip)
 {
 	int fd = addrs_fd(dp, ip);
 
+	int r;
+
 	if (fd < 0)
 		return fd;
 	guess_del(dp, ip);
-	return map_del(fd, ip->bytes);
+	r = map_del(fd, ip->bytes);
+	pl_datapath_routes_forget(dp);
+	return r;
 }
 
 int pl_datapath_addr_get(struct pl_datapath *dp, const struct pl_ip *ip, struct pl_addr *ret)
@@ -391,12 +401,18 @@ int dp_guesses_fill(struct pl_datapath *dp)
 
 int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_link *v)
 {
-	return map_set(dp->maps[MAP_pl_links], &ifindex, v);
+	int r = map_set(dp->maps[MAP_pl_links], &ifindex, v);
+
+	pl_datapath_routes_forget(dp);
+	return r;
 }
 
 int pl_datapath_link_del(struct pl_datapath *dp, uint32_t ifindex)
 {
-	return map_del(dp->maps[MAP_pl_links], &ifindex);
+	int r = map_del(dp->maps[MAP_pl_links], &ifindex);
+
+	pl_datapath_routes_forget(dp);
+	return r;
 }
 
 int pl_datapath_link_get(struct pl_datapath *dp, uint32_t ifindex, struct pl_link *ret)
@@ -517,7 +533,10 @@ int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_prefix *net
 	int r;
 
 	r = networks_replace(&v4, &dp->config->native4, err);
-	return r < 0 ? r : networks_replace(&v6, &dp->config->native6, err);
+	if (r >= 0)
+		r = networks_replace(&v6, &dp->config->native6, err);
+	pl_datapath_routes_forget(dp);
+	return r;
 }
 
 static void count_add(struct pl_count *sum, const struct pl_count *c)
@@ -564,6 +583,7 @@ int pl_datapath_traffic(struct pl_datapath *dp, uint32_t endpoint, struct pl_tra
 	for (int cpu = 0; cpu < dp->cpus; cpu++) {
 		count_add(&sum.forwarded[PL_OUT], &t[cpu].forwarded[PL_OUT]);
 		count_add(&sum.forwarded[PL_IN], &t[cpu].forwarded[PL_IN]);
+		count_add(&sum.native, &t[cpu].native);
 	}
 	*ret = sum;
 	return 0;
@@ -594,6 +614,7 @@ static int reason_one(const void *key, const void *value, void *arg)
 static int traffic_as_reasons(struct pl_datapath *dp, uint32_t endpoint,
 			      const struct reasons_each *e)
 {
+	const struct pl_reason_key native = {endpoint, PL_FORWARD_NATIVE, PL_OUT};
 	struct pl_traffic t;
 	int r;
 
@@ -604,6 +625,8 @@ static int traffic_as_reasons(struct pl_datapath *dp, uint32_t endpoint,
 		if (t.forwarded[direction].packets)
 			r = e->fn(&key, &t.forwarded[direction], e->arg);
 	}
+	if (!r && t.native.packets)
+		r = e->fn(&native, &t.native, e->arg);
 	return r;
 }
 

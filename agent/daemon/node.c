@@ -271,6 +271,7 @@ void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event)
 {
 	struct pl_error err = {0};
 
+	pl_datapath_routes_forget(d->dp);
 	switch (event->type) {
 	case PL_NL_LINK_NEW:
 		link_new(d, &event->link);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Counters, per CPU. The one that every forwarded packet needs is an array slot; the others are
+ * Counters, per CPU. Those that forwarded packets need are array slots; the others are
  * allocated as they first happen. A full or failing map loses counts, never packets.
  */
 #ifndef PODLANE_BPF_COUNT_H
@@ -8,14 +8,26 @@
 
 #include "packet.h"
 
+PL_INLINE void pl_count_in(struct pl_count *count, __u32 bytes)
+{
+	count->packets++;
+	count->bytes += bytes;
+}
+
 PL_INLINE void pl_count_forwarded(__u32 endpoint, enum pl_direction direction, __u32 bytes)
 {
 	struct pl_traffic *traffic = bpf_map_lookup_elem(&pl_traffic, &endpoint);
 
-	if (traffic) {
-		traffic->forwarded[direction].packets++;
-		traffic->forwarded[direction].bytes += bytes;
-	}
+	if (traffic)
+		pl_count_in(&traffic->forwarded[direction], bytes);
+}
+
+PL_INLINE void pl_count_native(__u32 endpoint, __u32 bytes)
+{
+	struct pl_traffic *traffic = bpf_map_lookup_elem(&pl_traffic, &endpoint);
+
+	if (traffic)
+		pl_count_in(&traffic->native, bytes);
 }
 
 PL_INLINE void pl_count_reason(__u32 endpoint, enum pl_reason reason, enum pl_direction direction,
@@ -32,8 +44,7 @@ PL_INLINE void pl_count_reason(__u32 endpoint, enum pl_reason reason, enum pl_di
 		if (!count)
 			return;
 	}
-	count->packets++;
-	count->bytes += bytes;
+	pl_count_in(count, bytes);
 }
 
 /*
@@ -49,6 +60,8 @@ PL_INLINE void pl_count(const struct pl_packet *p, enum pl_reason reason)
 		if (out)
 			pl_count_forwarded(p->src_id, PL_OUT, bytes);
 		pl_count_forwarded(p->dst_id, PL_IN, bytes);
+	} else if (reason == PL_FORWARD_NATIVE) {
+		pl_count_native(p->src_id, bytes);
 	} else {
 		pl_count_reason(out ? p->src_id : p->dst_id, reason, out ? PL_OUT : PL_IN, bytes);
 	}

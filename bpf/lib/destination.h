@@ -8,6 +8,7 @@
 #define PODLANE_BPF_DESTINATION_H
 
 #include "packet.h"
+#include "routes.h"
 
 /* Why a destination that is in no map goes to the stack. */
 PL_INLINE int pl_elsewhere(const struct pl_packet *p)
@@ -57,6 +58,8 @@ PL_INLINE int pl_destination(struct pl_packet *p)
 		p->dst_id = id;
 		return PL_GO_ON;
 	}
+	if (p->src && pl_route_recall(p))
+		return PL_PASS_NOT_POD;
 	addr = p->family == 4 ? bpf_map_lookup_elem(&pl_addrs4, &p->ip4->daddr)
 			      : bpf_map_lookup_elem(&pl_addrs6, &p->ip6->daddr);
 	if (!addr)
@@ -109,102 +112,6 @@ PL_INLINE int pl_deliverable(const struct pl_packet *p)
 		return flags & PL_EP_READY ? PL_PASS_SHAPED : PL_PASS_NOT_READY;
 	if (unlikely(pl_l3_size(p) > mtu))
 		return PL_PASS_TOO_BIG;
-	return PL_GO_ON;
-}
-
-/* Does the address lie in a network that is reached by FIB and without NAT? */
-PL_INLINE int pl_is_native4(__be32 addr)
-{
-	struct pl_net4 key = {.prefixlen = 32};
-	struct pl_network *net;
-
-	*(__be32 *)key.addr = addr;
-	net = bpf_map_lookup_elem(&pl_networks4, &key);
-	return net && net->native;
-}
-
-PL_INLINE int pl_is_native6(const void *addr)
-{
-	struct pl_net6 key = {.prefixlen = 128};
-	struct pl_network *net;
-
-	pl_copy6(key.addr, addr);
-	net = bpf_map_lookup_elem(&pl_networks6, &key);
-	return net && net->native;
-}
-
-PL_INLINE int pl_is_native(const struct pl_packet *p, int source)
-{
-	__u32 zero = 0;
-	struct pl_config *config = bpf_map_lookup_elem(&pl_config, &zero);
-
-	if (!config)
-		return 0;
-	if (p->family == 4)
-		return config->native4 && pl_is_native4(source ? p->ip4->saddr : p->ip4->daddr);
-	return config->native6 && pl_is_native6(source ? &p->ip6->saddr : &p->ip6->daddr);
-}
-
-/* The way that the FIB names. */
-struct pl_route {
-	__u32 ifindex;
-	struct bpf_redir_neigh next;
-};
-
-PL_INLINE int pl_is_uplink(__u32 ifindex)
-{
-	struct pl_link *link = bpf_map_lookup_elem(&pl_links, &ifindex);
-
-	return link && link->role == PL_ROLE_UPLINK;
-}
-
-PL_INLINE void pl_fib_question(const struct pl_packet *p, __u32 size, struct bpf_fib_lookup *fib)
-{
-	fib->ifindex = p->skb->ifindex;
-	if (p->family == 4) {
-		fib->family = 2;	       /* AF_INET */
-		fib->tos = p->ip4->tos & 0x1c; /* IPTOS_RT_MASK */
-		fib->l4_protocol = p->ip4->protocol;
-		fib->ipv4_src = p->ip4->saddr;
-		fib->ipv4_dst = p->ip4->daddr;
-	} else if (p->family == 6) {
-		fib->family = 10; /* AF_INET6 */
-		fib->flowinfo = *(__be32 *)p->ip6 & bpf_htonl(0x0fffffff);
-		fib->l4_protocol = p->ip6->nexthdr;
-		pl_copy6(fib->ipv6_src, &p->ip6->saddr);
-		pl_copy6(fib->ipv6_dst, &p->ip6->daddr);
-	}
-	fib->tot_len = size;
-}
-
-/*
- * BPF_FIB_LOOKUP_SKIP_NEIGH where the kernel has it (Linux 6.1 with stable fixes, 6.5): the
- * neighbour is bpf_redirect_neigh's affair, and to look for it twice costs as much as the route.
- */
-const volatile __u32 pl_fib_flags;
-
-/* @size: pl_l3_size(). PL_GO_ON: @route is set; its device is an uplink. */
-PL_INLINE int pl_route(const struct pl_packet *p, __u32 size, struct pl_route *route)
-{
-	struct bpf_fib_lookup fib = {};
-	long found;
-
-	pl_fib_question(p, size, &fib);
-	found = bpf_fib_lookup(p->skb, &fib, sizeof(fib), pl_fib_flags);
-	if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED)
-		return PL_PASS_TOO_BIG;
-	if (unlikely(found < 0))
-		return PL_PASS_UNSUPPORTED;
-	/*
-	 * Without a neighbour yet, old kernels leave the ingress device in place: the stack takes
-	 * this packet, and resolves the neighbour for the next.
-	 */
-	if ((found != BPF_FIB_LKUP_RET_SUCCESS && found != BPF_FIB_LKUP_RET_NO_NEIGH) ||
-	    !pl_is_uplink(fib.ifindex))
-		return PL_PASS_NO_ROUTE;
-	route->ifindex = fib.ifindex;
-	route->next.nh_family = fib.family;
-	pl_copy6(route->next.ipv6_nh, fib.ipv6_dst);
 	return PL_GO_ON;
 }
 

@@ -47,16 +47,6 @@
 
 enum { PL_FLOW_REFRESH_NS = 1000000000 };
 
-PL_INLINE void pl_mapped4(__u8 to[16], __be32 addr)
-{
-	__u32 *word = (__u32 *)to;
-
-	word[0] = 0;
-	word[1] = 0;
-	word[2] = bpf_htonl(0xffff);
-	word[3] = addr;
-}
-
 /* @by_pod: the packet is the pod's own; else it goes to the pod. */
 PL_INLINE void pl_flow_of(const struct pl_packet *p, int by_pod, struct pl_flow *flow)
 {

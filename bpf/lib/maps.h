@@ -86,6 +86,13 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PL_ROUTES);
+	__type(key, __u32); /* hash of the question */
+	__type(value, struct pl_route);
+} pl_routes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, PL_DEFAULT_ENDPOINTS);
 	__type(key, __u32); /* endpoint */
 	__type(value, struct pl_traffic);

@@ -149,16 +149,16 @@ PL_INLINE enum pl_mirrored pl_mirrors_of(struct pl_packet *p, enum pl_reason rea
 }
 
 /* The end of the programs that forward: copies, then the verdict. */
-PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_route *route)
+PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_way *way)
 {
 	enum pl_mirrored mirrored = pl_mirrors_of(p, reason);
 
 	if (mirrored == PL_MIRROR_FAILED_REWRITTEN)
-		return pl_verdict(p, reason, route, 1);
+		return pl_verdict(p, reason, way, 1);
 	if (mirrored == PL_MIRROR_FAILED && pl_headers(p, pl_is_headless(p->src)) != PL_GO_ON &&
 	    reason <= PL_FORWARD_NATIVE)
 		reason = PL_PASS_MALFORMED;
-	return pl_verdict(p, reason, route, 0);
+	return pl_verdict(p, reason, way, 0);
 }
 
 /* A copy that meets us again. PL_GO_ON: it is none. */

@@ -45,7 +45,9 @@ struct pl_packet {
 	struct pl_endpoint *dst; /* the receiving pod of this node; NULL: none, or not yet known */
 	__u32 src_id;		 /* PL_NODE where src is NULL */
 	__u32 dst_id;
-	__u32 options; /* IPv4 options or IPv6 hop-by-hop header */
+	struct pl_route *route; /* from-pod: known way out of the node; NULL: none */
+	__u32 epoch;		/* of the routes, as the packet came */
+	__u32 options;		/* IPv4 options or IPv6 hop-by-hop header */
 	struct ethhdr *eth;
 	struct iphdr *ip4;   /* family 4 */
 	struct ipv6hdr *ip6; /* family 6 */
@@ -69,6 +71,17 @@ PL_INLINE void pl_copy6(void *to, const void *from)
 	y[1] = x[1];
 	y[2] = x[2];
 	y[3] = x[3];
+}
+
+/* IPv4 as ::ffff:a.b.c.d */
+PL_INLINE void pl_mapped4(__u8 to[16], __be32 addr)
+{
+	__u32 *word = (__u32 *)to;
+
+	word[0] = 0;
+	word[1] = 0;
+	word[2] = bpf_htonl(0xffff);
+	word[3] = addr;
 }
 
 PL_INLINE int pl_equal_mac(const void *a, const void *b)

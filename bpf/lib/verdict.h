@@ -8,6 +8,7 @@
 
 #include "count.h"
 #include "destination.h"
+#include "routes.h"
 
 /* One hop less. Needs a TTL above 1. */
 PL_INLINE void pl_age(struct pl_packet *p)
@@ -56,15 +57,15 @@ PL_INLINE int pl_deliver(struct pl_packet *p)
 	return bpf_redirect_peer(p->dst->ifindex, 0);
 }
 
-PL_INLINE int pl_send_native(struct pl_packet *p, struct pl_route *route)
+PL_INLINE int pl_send_native(struct pl_packet *p, struct pl_way *way)
 {
 	pl_age(p);
 	p->skb->mark = 0;
-	return bpf_redirect_neigh(route->ifindex, &route->next, sizeof(route->next), 0);
+	return bpf_redirect_neigh(way->ifindex, &way->next, sizeof(way->next), 0);
 }
 
-/* @rewritten: pl_rewrite_local() is behind us. @route: set where the reason is FORWARD_NATIVE. */
-PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_route *route,
+/* @rewritten: pl_rewrite_local() is behind us. @way: set where the reason is FORWARD_NATIVE. */
+PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_way *way,
 			 int rewritten)
 {
 	pl_count(p, reason);
@@ -74,7 +75,7 @@ PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_r
 			pl_rewrite_local(p);
 		return pl_deliver(p);
 	case PL_FORWARD_NATIVE:
-		return pl_send_native(p, route);
+		return pl_send_native(p, way);
 	case PL_DROP_SPOOFED_MAC:
 	case PL_DROP_SPOOFED_IP:
 	case PL_DROP_SPOOFED_ARP:

@@ -24,7 +24,7 @@
 
 #define BPFFS	    "/sys/fs/bpf"
 #define ROOT	    BPFFS "/podlane"
-#define SET	    ROOT "/v1"
+#define SET	    ROOT "/v2"
 #define ABI_SET_OLD ROOT "/v0"
 
 enum {
@@ -1112,6 +1112,36 @@ static void test_networks(void **state)
 	assert_false(network_exists(dp, "fd00::2"));
 }
 
+/* Whatever decides about a way out of the node voids what the programs remember of it. */
+static void test_routes_are_forgotten(void **state)
+{
+	const struct pl_addr pod = {.endpoint = 1, .kind = PL_ADDR_POD};
+	const struct pl_link uplink = {.role = PL_ROLE_UPLINK};
+	pl_cleanup(close_it) struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
+	const struct pl_config *config = pl_datapath_config(dp);
+	uint32_t epoch = config->epoch;
+	struct pl_error err = {0};
+	struct pl_prefix net;
+	struct pl_ip ip;
+
+	assert_int_equal(pl_ip_parse("10.1.2.3", &ip), 0);
+	assert_int_equal(pl_prefix_parse("10.1.0.0/16", &net), 0);
+	assert_int_equal(pl_datapath_addr_set(dp, &ip, &pod), 0);
+	assert_int_not_equal(config->epoch, epoch);
+	epoch = config->epoch;
+	assert_int_equal(pl_datapath_addr_del(dp, &ip), 0);
+	assert_int_not_equal(config->epoch, epoch);
+	epoch = config->epoch;
+	assert_int_equal(pl_datapath_link_set(dp, 77, &uplink), 0);
+	assert_int_not_equal(config->epoch, epoch);
+	epoch = config->epoch;
+	assert_int_equal(pl_datapath_link_del(dp, 77), 0);
+	assert_int_not_equal(config->epoch, epoch);
+	epoch = config->epoch;
+	assert_int_equal(pl_datapath_networks_set(dp, &net, 1, &err), 0);
+	assert_int_not_equal(config->epoch, epoch);
+}
+
 static void test_mirrors(void **state)
 {
 	const struct pl_mirror m = {
@@ -1296,6 +1326,7 @@ int main(void)
 		ROW(test_walk_without_batches),
 		ROW(test_reset_of_an_endpoint),
 		ROW(test_networks),
+		ROW(test_routes_are_forgotten),
 		ROW(test_mirrors),
 		ROW(test_program_slots),
 		ROW(test_haste),

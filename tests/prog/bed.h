@@ -285,7 +285,8 @@ static inline void zero_slots(const char *name, uint32_t n, size_t value_size)
 
 static inline void set_config(uint32_t native4, uint32_t native6)
 {
-	const struct pl_config config = {.native4 = native4, .native6 = native6};
+	static uint32_t epoch; /* what the programs remember is void, as the agent makes it */
+	const struct pl_config config = {.native4 = native4, .native6 = native6, .epoch = ++epoch};
 	uint32_t zero = 0;
 
 	map_put("pl_config", &zero, &config);
@@ -564,13 +565,16 @@ static inline uint64_t count_of(uint32_t endpoint, enum pl_reason reason,
 	uint64_t packets = 0;
 
 	assert_true(n > 0);
-	if (reason == PL_FORWARD_LOCAL) {
+	if (reason == PL_FORWARD_LOCAL || reason == PL_FORWARD_NATIVE) {
 		struct pl_traffic *traffic = calloc((size_t)n, sizeof(*traffic));
 
 		assert_non_null(traffic);
 		assert_int_equal(bpf_map_lookup_elem(map_fd("pl_traffic"), &endpoint, traffic), 0);
 		for (int i = 0; i < n; i++)
-			packets += traffic[i].forwarded[direction].packets;
+			packets += reason == PL_FORWARD_LOCAL
+					   ? traffic[i].forwarded[direction].packets
+				   : direction == PL_OUT ? traffic[i].native.packets
+							 : 0;
 		free(traffic);
 	} else {
 		struct pl_count *counts = calloc((size_t)n, sizeof(*counts));

@@ -4,6 +4,8 @@
  * in IPv6. The counters are the witness: exactly the expected reason is counted, at the expected
  * endpoint, and nothing else. The last test fails where a reason was never reached.
  */
+#include <time.h>
+
 #include "bed.h"
 
 enum families { BOTH, ONLY4, ONLY6 };
@@ -999,6 +1001,131 @@ static void test_fast_flows_leave_no_trace(void **state)
 			     endpoints[id].wire_flows);
 }
 
+/* --- what is remembered of the way out --- */
+
+/* Every entry of that key, one a CPU. Returns how many are in use. */
+static int routes_at(uint32_t key, void (*fn)(struct pl_route *route))
+{
+	const size_t stride = (sizeof(struct pl_route) + 7) / 8 * 8;
+	int n = libbpf_num_possible_cpus(), used = 0;
+	uint8_t *values = calloc((size_t)n, stride);
+
+	assert_non_null(values);
+	assert_int_equal(bpf_map_lookup_elem(map_fd("pl_routes"), &key, values), 0);
+	for (int i = 0; i < n; i++) {
+		struct pl_route *route = (struct pl_route *)(values + (size_t)i * stride);
+
+		used += route->ifindex != 0;
+		if (fn)
+			fn(route);
+	}
+	if (fn)
+		map_put("pl_routes", &key, values);
+	free(values);
+	return used;
+}
+
+static void forget_route(struct pl_route *route)
+{
+	*route = (struct pl_route){0};
+}
+
+/* Whoever goes by it takes the destination for foreign. */
+static void falsify_route(struct pl_route *route)
+{
+	route->native = 0;
+}
+
+static bool leaves_native(const struct packet *p)
+{
+	uint64_t before = count_of(ID_A, PL_FORWARD_NATIVE, PL_OUT);
+
+	run_packet(FROM_POD, p);
+	return count_of(ID_A, PL_FORWARD_NATIVE, PL_OUT) == before + 1;
+}
+
+/* The key of what the packet leaves in an empty map. */
+static uint32_t remember(const struct packet *p)
+{
+	uint32_t found = PL_ROUTES;
+
+	bed_reset();
+	for (uint32_t key = 0; key < PL_ROUTES; key++)
+		routes_at(key, forget_route);
+	assert_true(leaves_native(p));
+	for (uint32_t key = 0; key < PL_ROUTES; key++)
+		if (routes_at(key, NULL)) {
+			assert_int_equal(found, PL_ROUTES);
+			found = key;
+		}
+	assert_int_not_equal(found, PL_ROUTES);
+	return found;
+}
+
+/* An entry lives for some jiffies: that it is used is seen at one of many tries, or never. */
+static bool is_remembered(const struct packet *first, const struct packet *then)
+{
+	uint32_t key = remember(first);
+
+	for (int i = 0; i < 200; i++) {
+		routes_at(key, forget_route);
+		assert_true(leaves_native(first));
+		assert_int_equal(routes_at(key, falsify_route), 1);
+		if (!leaves_native(then))
+			return true;
+	}
+	return false;
+}
+
+static void test_way_out_is_remembered(void **state)
+{
+	const struct packet usual = {POD_A, NATIVE}, other_ports = {POD_A, NATIVE, UDP(7, 9)};
+	const struct packet tcp = {POD_A, NATIVE, TCP(TCP_ACK, 7, 9)};
+	const struct packet second = {A_SECOND, NATIVE};
+	const struct packet larger = {POD_A, NATIVE, .payload = 100};
+
+	for (family = 4; family <= 6; family += 2) {
+		assert_true(is_remembered(&usual, &usual));
+		assert_true(is_remembered(&usual, &other_ports));
+		assert_true(is_remembered(&larger, &usual));
+		/* What the FIB could answer in another way is asked. */
+		assert_false(is_remembered(&usual, &tcp));
+		assert_false(is_remembered(&usual, &second));
+	}
+}
+
+static void test_memory_ends(void **state)
+{
+	const struct packet usual = {POD_A, NATIVE};
+	const struct timespec jiffies = {.tv_nsec =
+						 (PL_ROUTE_JIFFIES + 4) * 10000000}; /* at 100 Hz */
+
+	for (family = 4; family <= 6; family += 2) {
+		uint32_t key = remember(&usual);
+
+		routes_at(key, falsify_route);
+		nanosleep(&jiffies, NULL);
+		assert_true(leaves_native(&usual));
+		routes_at(key, falsify_route);
+		set_config(1, 1); /* another epoch */
+		assert_true(leaves_native(&usual));
+	}
+}
+
+/* The MTU is asked for again by what is larger than all before. */
+static void test_memory_knows_sizes(void **state)
+{
+	const struct packet small = {POD_A, NATIVE}, large = {POD_A, NATIVE, .payload = MTU};
+
+	for (family = 4; family <= 6; family += 2) {
+		bed_reset();
+		assert_true(leaves_native(&small));
+		assert_false(leaves_native(&large));
+		assert_int_equal(count_of(ID_A, PL_PASS_TOO_BIG, PL_OUT), 1);
+		assert_true(leaves_native(&small));
+	}
+}
+
 /* --- every reason --- */
 
 static bool exempt(enum pl_reason reason, int af)
@@ -1051,6 +1178,9 @@ int main(void)
 		cmocka_unit_test(test_outside),
 		cmocka_unit_test(test_ports_come_back),
 		cmocka_unit_test(test_fast_flows_leave_no_trace),
+		cmocka_unit_test(test_way_out_is_remembered),
+		cmocka_unit_test(test_memory_ends),
+		cmocka_unit_test(test_memory_knows_sizes),
 		cmocka_unit_test(test_every_reason_was_reached),
 	};
 
