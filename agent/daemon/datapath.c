@@ -209,6 +209,8 @@ static int loading_load(struct loading *l, const struct pl_features *features, s
 	int r;
 
 	l->skel->rodata->pl_fib_flags = features->fib_skip_neigh ? DP_FIB_SKIP_NEIGH : 0;
+	/* A third of the verifier's work, for a hook that is not there. */
+	bpf_program__set_autoload(l->skel->progs.pl_from_netkit, features->netkit);
 	dp_libbpf_words_reset();
 	r = podlane_bpf__load(l->skel);
 	/* A program that the verifier refuses is EACCES or EINVAL. */
@@ -273,6 +275,8 @@ static int take_fds(struct pl_datapath *dp, const struct loading *l, struct pl_e
 				       strerror(errno));
 	}
 	for (size_t i = 0; i < PROG_COUNT; i++) {
+		if (!bpf_program__autoload(l->progs[i]))
+			continue;
 		dp->progs[i] = fcntl(bpf_program__fd(l->progs[i]), F_DUPFD_CLOEXEC, 3);
 		if (dp->progs[i] < 0)
 			return pl_fail(err, -errno, "keep program %s: %s", prog_names[i],
@@ -320,7 +324,8 @@ static int pin_all(const struct pl_datapath *dp, const struct loading *l, struct
 				       strerror(-r));
 	}
 	for (size_t i = 0; i < PROG_COUNT; i++) {
-		int r = dp_pin(dp->progs[i], dp->dir, "progs", prog_names[i]);
+		int r = dp->progs[i] < 0 ? 0
+					 : dp_pin(dp->progs[i], dp->dir, "progs", prog_names[i]);
 
 		if (r < 0)
 			return pl_fail(err, r, "pin program %s in %s: %s", prog_names[i], dp->dir,
