@@ -17,6 +17,7 @@ setup_file() {
 teardown_file() { load mirror && node_down; }
 teardown() {
 	flood_kill
+	[ -z "${reader:-}" ] || kill "$reader"
 	watch_stop
 	sessions_down
 	local dev
@@ -93,6 +94,26 @@ stream_whole() {
 	eventually state_is m active
 }
 
+@test "the target is deleted while there is no daemon: copies fail, and are counted" {
+	tap_up tap0
+	add m --filter icmp
+	daemon_stop KILL
+	ip link del tap0
+	flood_start
+	flood_lossless
+	stream_whole
+	daemon_start
+	state_is m paused
+	failed=$(counter m failed)
+	[ "$failed" -gt 10 ]
+	[[ $(counter m lastError) == *EINVAL* ]]
+	tap_up tap0 # another ifindex
+	eventually state_is m active
+	pings a $B4
+	[ "$(counter m sent)" = 6 ]
+	[ "$(counter m failed)" = "$failed" ]
+}
+
 @test "the target's queue is full" {
 	tap_up tap0
 	tc qdisc add dev tap0 root tbf rate 8kbit burst 1600 limit 1600
@@ -124,6 +145,25 @@ stream_whole() {
 	flood_lossless
 	[ "$(counter m congested)" -gt 10 ] # nobody reads it
 	stream_whole
+}
+
+@test "a target without Ethernet, and with a reader, gets IP packets" {
+	ip tuntap add dev tun0 mode tun
+	ip link set tun0 up
+	python3 -c '
+import fcntl, os, struct
+tun = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(tun, 0x400454CA, struct.pack("16sH", b"tun0", 0x1001)) # TUNSETIFF, IFF_TUN | IFF_NO_PI
+while True:
+    packet = os.read(tun, 2000)
+    print(packet[0] >> 4, packet[9], flush=True)' >"$BATS_TEST_TMPDIR/read" 3>&- &
+	reader=$!
+	eventually grep -q 1 /sys/class/net/tun0/carrier
+	add m --filter icmp --to-device tun0
+	pings a $B4
+	sleep 0.2
+	[ "$(grep -c '^4 1$' "$BATS_TEST_TMPDIR/read")" = 6 ]
+	[ "$(counter m sent)" = 6 ]
 }
 
 @test "the target leads back to a mirrored pod: the mark ends the circle" {
