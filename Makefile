@@ -36,7 +36,7 @@ WARN       := -Wall -Wextra -Werror -Wimplicit-fallthrough -Wmissing-prototypes 
 	      -Wno-unused-parameter -Wno-missing-field-initializers
 CFLAGS     ?= -O2 -g
 CPPFLAGS   += -D_GNU_SOURCE -DPL_VERSION='"$(VERSION)"' -Iinclude -Iagent/common -Iagent/filter -I$(B)
-ALL_CFLAGS  = -std=gnu11 $(WARN) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
+ALL_CFLAGS  = -std=gnu11 -pthread $(WARN) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(filter-out -Wshadow -Wmissing-prototypes,$(WARN)) -Iinclude -Ibpf \
 	      -idirafter /usr/include/$(shell uname -m)-linux-gnu
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer

@@ -183,7 +183,8 @@ const char *cni_run_dir(const struct cni_env *env);
 /* offline.c */
 /*
  * DEL without the daemon: removes the link that the endpoint's record names, where it is provably
- * the same, and then the record. What never was is success. 0 or -errno.
+ * the same, and then the record; without a record, the link that bears the endpoint's name. What
+ * never was is success. 0 or -errno.
  */
 int cni_offline_del(const char *run_dir, const char *container_id, const char *ifname,
 		    const char *network, const char *netns, struct pl_error *err);

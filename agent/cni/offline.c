@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * DEL while the daemon is dead or hung: the plugin finishes by itself what can be finished on
- * disk and by netlink. A link is deleted only where index, MAC and kind are those of the record.
- * The rest (map entries, masquerade rules) is derived from the records: the daemon settles it
- * when it starts. Must never touch a record of another network.
+ * disk and by netlink. A link is deleted only where index, MAC and kind are those of the record,
+ * or, where the record was lost, by the name that was derived from container and interface. The
+ * rest (map entries, masquerade rules) is derived from the records: the daemon settles it when it
+ * starts. Must never touch a record of another network.
  */
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -83,6 +84,22 @@ static int delete_pair(const struct pl_record *record, const char *netns, struct
 	return code == -ENOENT ? 0 : code;
 }
 
+/* By the name that ADD derives; what it is called like is nobody else's. */
+static int delete_leftover(const char *container_id, const char *ifname, struct pl_error *err)
+{
+	pl_cleanup(pl_nl_closep) struct pl_nl *host = NULL;
+	struct pl_nl_link link;
+	char name[IFNAMSIZ];
+	int code = pl_nl_open(-1, &host, err);
+
+	if (code < 0)
+		return code;
+	pl_host_ifname(container_id, ifname, name);
+	if (pl_nl_link_get(host, name, 0, &link) < 0 || !is_pair_kind(link.kind))
+		return 0;
+	return delete_link(host, link.ifindex, err);
+}
+
 int cni_offline_del(const char *run_dir, const char *container_id, const char *ifname,
 		    const char *network, const char *netns, struct pl_error *err)
 {
@@ -93,7 +110,7 @@ int cni_offline_del(const char *run_dir, const char *container_id, const char *i
 		return pl_fail(err, -ENOMEM, "No memory left");
 	code = pl_record_load(run_dir, container_id, ifname, record, err);
 	if (code == -ENOENT || code == -ENOTDIR)
-		return 0;
+		return delete_leftover(container_id, ifname, err);
 	if (!code && network && strcmp(record->network, network) != 0)
 		return 0;
 	if (!code && record->mode == PL_MODE_POD) {
@@ -103,6 +120,8 @@ int cni_offline_del(const char *run_dir, const char *container_id, const char *i
 	}
 	if (code == -EACCES || code == -EPERM)
 		return code;
+	if (code < 0 && delete_leftover(container_id, ifname, err) < 0)
+		return err->code;
 	/* A broken record is of use to nobody: it goes as well. */
 	code = pl_record_remove(run_dir, container_id, ifname);
 	return code < 0 ? pl_fail(err, code, "Remove the record of %s:%s: %s", container_id, ifname,

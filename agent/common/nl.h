@@ -179,6 +179,9 @@ int pl_nl_set_mtu(struct pl_nl_batch *b, uint32_t ifindex, uint32_t mtu);
  */
 int pl_nl_set_no_ll(struct pl_nl_batch *b, uint32_t ifindex);
 int pl_nl_del_link(struct pl_nl_batch *b, const char *name, uint32_t ifindex);
+int pl_nl_set_group(struct pl_nl_batch *b, uint32_t ifindex, uint32_t group);
+/* Every link of the group at once, for the wait of one alone. -ENODEV: none is in it. */
+int pl_nl_del_group(struct pl_nl_batch *b, uint32_t group);
 /* What was appended last may find nothing to delete. */
 void pl_nl_allow_missing(struct pl_nl_batch *b);
 /* @flags: IFA_F_NODAD, IFA_F_NOPREFIXROUTE ... An address that is there takes the new flags. */

@@ -521,6 +521,31 @@ int pl_nl_del_link(struct pl_nl_batch *b, const char *name, uint32_t ifindex)
 	return end(b, nlh);
 }
 
+int pl_nl_set_group(struct pl_nl_batch *b, uint32_t ifindex, uint32_t group)
+{
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh = begin_change(b, ifindex, &ifi);
+
+	if (!nlh)
+		return b->failed;
+	mnl_attr_put_u32(nlh, IFLA_GROUP, group);
+	return end(b, nlh);
+}
+
+int pl_nl_del_group(struct pl_nl_batch *b, uint32_t group)
+{
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh;
+
+	if (group == 0) /* the default group: every link that is in no other */
+		return give_up(b, -EINVAL);
+	nlh = begin(b, RTM_DELLINK, 0, sizeof(*ifi), &ifi);
+	if (!nlh)
+		return b->failed;
+	mnl_attr_put_u32(nlh, IFLA_GROUP, group);
+	return end(b, nlh);
+}
+
 /* Addresses, routes, neighbours. */
 
 static int put_addr(struct pl_nl_batch *b, uint16_t type, uint16_t message_flags, uint32_t ifindex,

@@ -276,14 +276,25 @@ int pl_record_from_json(const json_t *j, struct pl_record *ret, struct pl_error 
 
 /* --- files --- */
 
-/* FNV-1a: only to keep the names of long ids apart; the record inside holds the whole id. */
-static uint64_t hash_text(const char *s)
-{
-	uint64_t hash = 0xcbf29ce484222325;
+#define HASH_BASIS 0xcbf29ce484222325
 
+/* FNV-1a, for names; what they stand for holds the whole id. */
+static uint64_t hash_text(uint64_t hash, const char *s)
+{
 	for (; *s; s++)
 		hash = (hash ^ (unsigned char)*s) * 0x100000001b3;
 	return hash;
+}
+
+uint64_t pl_endpoint_hash(const char *container_id, const char *ifname)
+{
+	return hash_text(hash_text(hash_text(HASH_BASIS, container_id), ":"), ifname);
+}
+
+void pl_host_ifname(const char *container_id, const char *ifname, char ret[IFNAMSIZ])
+{
+	snprintf(ret, IFNAMSIZ, "pl%012llx",
+		 (unsigned long long)pl_endpoint_hash(container_id, ifname) & 0xffffffffffff);
 }
 
 int pl_record_path(const char *run_dir, const char *container_id, const char *ifname, char *buf,
@@ -296,7 +307,7 @@ int pl_record_path(const char *run_dir, const char *container_id, const char *if
 	if (strlen(container_id) > ID_BYTES_MAX) /* '~' is in no container id */
 		n = snprintf(buf, size, "%s/" FOLDER "/%.*s~%016llx:%s" SUFFIX, run_dir,
 			     ID_BYTES_KEPT, container_id,
-			     (unsigned long long)hash_text(container_id), ifname);
+			     (unsigned long long)hash_text(HASH_BASIS, container_id), ifname);
 	else
 		n = snprintf(buf, size, "%s/" FOLDER "/%s:%s" SUFFIX, run_dir, container_id,
 			     ifname);

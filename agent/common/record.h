@@ -44,6 +44,11 @@ struct pl_record {
 	uint64_t created_ns; /* CLOCK_REALTIME: orders leases for round robin */
 };
 
+/* FNV-1a of "CONTAINER:IFNAME". */
+uint64_t pl_endpoint_hash(const char *container_id, const char *ifname);
+/* What ADD calls the host end of a link that it makes; no other endpoint's link is called so. */
+void pl_host_ifname(const char *container_id, const char *ifname, char ret[IFNAMSIZ]);
+
 /* Caller owns the object. */
 json_t *pl_record_to_json(const struct pl_record *r);
 /* 0, -EINVAL with the key named; *ret untouched on failure. Unknown keys are let pass. */

@@ -22,6 +22,7 @@ struct pl_client {
 	json_t *queue; /* array, first out first */
 	int fd;
 	bool broken;
+	bool held; /* a reply is under way: lives until then */
 };
 
 struct pl_control {
@@ -76,13 +77,30 @@ void pl_client_fail(struct pl_client *c, const struct pl_error *err)
 				     pl_errno_name(err->code), "message", err->text));
 }
 
+static void client_go_on(struct pl_client *c)
+{
+	client_flush(c);
+	if (c->broken && !c->held)
+		client_free(c);
+}
+
+void pl_client_hold(struct pl_client *c)
+{
+	c->held = true;
+	event_del(c->read_event);
+}
+
+void pl_client_resume(struct pl_client *c)
+{
+	c->held = false;
+	if (event_add(c->read_event, NULL))
+		c->broken = true;
+	client_go_on(c);
+}
+
 static void on_write(evutil_socket_t fd, short what, void *arg)
 {
-	struct pl_client *c = arg;
-
-	client_flush(c);
-	if (c->broken)
-		client_free(c);
+	client_go_on(arg);
 }
 
 static void on_read(evutil_socket_t fd, short what, void *arg)
@@ -107,9 +125,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 	} else {
 		pl_request_handle(c->control->d, c, request, netns_fd);
 	}
-	client_flush(c);
-	if (c->broken)
-		client_free(c);
+	client_go_on(c);
 }
 
 static bool is_allowed(int fd)

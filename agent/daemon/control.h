@@ -21,6 +21,13 @@ void pl_client_reply(struct pl_client *client, json_t *msg);
 void pl_client_fail(struct pl_client *client, const struct pl_error *err);
 
 /*
+ * The reply comes later: until pl_client_resume(), which sends it, no further request of this
+ * client is read, and @client lives, whatever becomes of its connection.
+ */
+void pl_client_hold(struct pl_client *client);
+void pl_client_resume(struct pl_client *client);
+
+/*
  * Carries one request out and queues its replies. @netns_fd is -1 or owned by the caller.
  * (requests.c)
  */

@@ -4,7 +4,8 @@
  *
  *   loop -> (netlink event | request | timer) -> pods, node = desired -> plan -> apply
  *
- * One thread. Nothing below main() exits; what fails is told upward as pl_error, or logged where
+ * One thread, but for one that waits for the deletion of links (reaper.h) and shares nothing with
+ * it. Nothing below main() exits; what fails is told upward as pl_error, or logged where
  * an event and no request was the cause.
  */
 #ifndef PODLANE_DAEMON_H
@@ -21,6 +22,8 @@ struct event_base;
 struct event;
 struct pl_mirrors;
 struct pl_control;
+struct pl_leave;
+struct pl_waiter;
 
 /* A record with its place in the datapath. */
 struct pl_pod {
@@ -30,8 +33,13 @@ struct pl_pod {
 	struct pl_facts applied; /* what the datapath holds for it */
 	bool ready;
 	bool shaped;
-	char why[160]; /* not ready: the reason, for people */
-	bool dirty;    /* an attach failed: tried again by the timer */
+	char why[160];		   /* not ready: the reason, for people */
+	bool dirty;		   /* an attach failed: tried again by the timer */
+	bool leaving;		   /* it is being removed: leave.h */
+	bool going;		   /* its link is being deleted just now */
+	struct pl_waiter *waiters; /* to be told when it has gone */
+	struct pl_pod *next_leaving;
+	struct pl_pod *next_by_key, *next_by_link; /* of the same bucket */
 };
 
 struct pl_host_addr {
@@ -50,10 +58,13 @@ struct pl_daemon {
 	struct pl_ipam *ipam;
 	struct pl_mirrors *mirrors;
 	struct pl_control *control;
+	struct pl_leave *leave;
 
 	struct pl_links links;
-	struct pl_pod **pods; /* by id; entry 0 unused */
-	uint32_t max_pods;    /* entries of @pods */
+	struct pl_pod **pods;		   /* by id; entry 0 unused */
+	struct pl_pod **by_key, **by_link; /* buckets: of container and ifname, of ifindex */
+	uint32_t n_buckets;		   /* a power of two */
+	uint32_t max_pods;		   /* entries of @pods */
 	uint32_t n_pods;
 	uint32_t next_id; /* slots are reused as late as can be */
 

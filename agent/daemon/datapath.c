@@ -546,6 +546,30 @@ int pl_datapath_remove(const char *bpffs_dir, struct pl_error *err)
 	return r;
 }
 
+static int pin_intact(const struct pl_datapath *dp, const char *sub, const char *name,
+		      struct pl_error *err)
+{
+	pl_autoclose int fd = dp_pin_get(dp->dir, sub, name);
+
+	if (fd >= 0)
+		return 0;
+	return pl_fail(err, -ENETDOWN,
+		       "%s/%s/%s is gone (%s), and pods may have lost the fast path: keep the bpf "
+		       "file system mounted, and restart podlaned",
+		       dp->dir, sub, name, strerror(-fd));
+}
+
+int pl_datapath_intact(struct pl_datapath *dp, struct pl_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < MAP_COUNT; i++)
+		r = pin_intact(dp, "maps", map_names[i], err);
+	for (size_t i = 0; !r && i < PROG_COUNT; i++)
+		r = pin_intact(dp, "progs", prog_names[i], err);
+	return r;
+}
+
 const struct pl_features *pl_datapath_features(const struct pl_datapath *dp)
 {
 	return &dp->features;

@@ -92,6 +92,14 @@ int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifind
 /* Not attached and device gone are success. */
 int pl_datapath_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
 		       struct pl_error *err);
+/* The device is gone, and what was attached with it: removes what is noted, asks nothing. */
+void pl_datapath_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex);
+/*
+ * Around a deletion of links with programs, which waits as attaching does: see expedite. In the
+ * end as often as begun.
+ */
+void pl_datapath_haste_begin(struct pl_datapath *dp);
+void pl_datapath_haste_end(struct pl_datapath *dp);
 /* What the kernel says now (not what we remember). PL_ATTACHED_NONE where nothing of ours is. */
 enum pl_attach_kind pl_datapath_attached(struct pl_datapath *dp, enum pl_hook hook,
 					 uint32_t ifindex);
@@ -100,6 +108,9 @@ int pl_datapath_each_attachment(struct pl_datapath *dp,
 				int (*fn)(enum pl_hook hook, uint32_t ifindex,
 					  enum pl_attach_kind kind, void *arg),
 				void *arg);
+
+/* Whether the pins are in place. -ENETDOWN: some are gone, and attachments with them. */
+int pl_datapath_intact(struct pl_datapath *dp, struct pl_error *err);
 
 /*
  * The endpoint array, mapped: pl_datapath_max_endpoints() entries, shared with the programs.

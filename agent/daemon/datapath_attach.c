@@ -500,6 +500,26 @@ int pl_datapath_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifind
 	return 0;
 }
 
+void pl_datapath_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex)
+{
+	char name[NAME_SIZE];
+
+	take_over(dp, hook, ifindex);
+	link_name(name, hook, ifindex);
+	dp_unpin(dp->dir, "links", name);
+	drop_marker(dp->dir, hook, ifindex);
+}
+
+void pl_datapath_haste_begin(struct pl_datapath *dp)
+{
+	dp_haste_begin(&dp->haste);
+}
+
+void pl_datapath_haste_end(struct pl_datapath *dp)
+{
+	dp_haste_end(&dp->haste);
+}
+
 enum pl_attach_kind pl_datapath_attached(struct pl_datapath *dp, enum pl_hook hook,
 					 uint32_t ifindex)
 {

@@ -42,7 +42,7 @@ void dp_haste_begin(struct dp_haste *haste)
 {
 	char now;
 
-	if (haste->fd < 0 || pread(haste->fd, &now, 1, 0) != 1 || now != '0')
+	if (haste->depth++ || haste->fd < 0 || pread(haste->fd, &now, 1, 0) != 1 || now != '0')
 		return;
 	/* The note first: who dies in between is known to have set it. */
 	if (symlink(DP_RCU_EXPEDITED, haste->note) && errno != EEXIST)
@@ -54,7 +54,7 @@ void dp_haste_begin(struct dp_haste *haste)
 
 void dp_haste_end(struct dp_haste *haste)
 {
-	if (!haste->on)
+	if (--haste->depth || !haste->on)
 		return;
 	haste->on = false;
 	put_back(haste);

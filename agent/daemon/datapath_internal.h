@@ -69,6 +69,7 @@ enum { DP_FIB_SKIP_NEIGH = 1 << 2 };
 struct dp_haste {
 	int fd; /* -1: none can be made */
 	bool on;
+	unsigned int depth;  /* calls that are not over */
 	char note[PATH_MAX]; /* a symbolic link that is there while we have it set */
 };
 

@@ -17,6 +17,7 @@
 #include "caps.h"
 #include "control.h"
 #include "daemon.h"
+#include "leave.h"
 #include "log.h"
 #include "masq.h"
 #include "mirror.h"
@@ -250,10 +251,9 @@ static int open_datapath(struct pl_daemon *d, struct pl_error *err)
 
 	if (r < 0)
 		return r;
-	d->max_pods = pl_datapath_max_endpoints(d->dp);
-	d->pods = calloc(d->max_pods, sizeof(struct pl_pod *));
-	if (!d->pods)
-		return pl_fail(err, -ENOMEM, "out of memory for %u endpoints", d->max_pods);
+	r = pl_pods_init(d, pl_datapath_max_endpoints(d->dp));
+	if (r < 0)
+		return pl_fail(err, r, "out of memory for %u endpoints", d->max_pods);
 	return pl_datapath_networks_set(d->dp, d->settings.native, d->settings.n_native, err);
 }
 
@@ -282,7 +282,9 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 	r = pl_ipam_new(&d->ipam);
 	if (r < 0)
 		return pl_fail(err, r, "address management: %s", strerror(-r));
-	r = pl_node_dump(d, err);
+	r = pl_leave_new(d, &d->leave, err);
+	if (!r)
+		r = pl_node_dump(d, err);
 	if (!r)
 		r = pl_pods_load(d, err);
 	if (!r)
@@ -300,7 +302,9 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 
 static void finish(struct pl_daemon *d)
 {
+	pl_leave_settle(d);
 	pl_control_closep(&d->control);
+	pl_leave_freep(&d->leave);
 	pl_mirrors_freep(&d->mirrors);
 	pl_pods_clear(d);
 	pl_facts_clear(&d->node);

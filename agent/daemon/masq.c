@@ -12,7 +12,7 @@
 
 static bool uses_masq(const struct pl_pod *pod)
 {
-	return pod && pod->rec.ip_masq;
+	return pod && pod->rec.ip_masq && !pod->leaving;
 }
 
 static size_t count_users(const struct pl_daemon *d)
@@ -84,7 +84,15 @@ static void print_table(FILE *out, const struct pl_daemon *d)
 			print_elements(out, &d->pods[id]->rec, "add");
 }
 
-static int run_printed(struct pl_daemon *d, const struct pl_record *rec, const char *verb,
+static void print_some(FILE *out, struct pl_pod *const *pods, size_t n, const char *verb)
+{
+	for (size_t i = 0; i < n; i++)
+		if (pods[i]->rec.ip_masq)
+			print_elements(out, &pods[i]->rec, verb);
+}
+
+/* The elements of @pods, or the whole table where it is NULL. */
+static int run_printed(struct pl_daemon *d, struct pl_pod *const *pods, size_t n, const char *verb,
 		       struct pl_error *err)
 {
 	pl_autofree char *text = NULL;
@@ -93,8 +101,8 @@ static int run_printed(struct pl_daemon *d, const struct pl_record *rec, const c
 
 	if (!out)
 		return pl_fail(err, -ENOMEM, "write the masquerade rules: out of memory");
-	if (rec)
-		print_elements(out, rec, verb);
+	if (pods)
+		print_some(out, pods, n, verb);
 	else
 		print_table(out, d);
 	if (fclose(out))
@@ -102,30 +110,34 @@ static int run_printed(struct pl_daemon *d, const struct pl_record *rec, const c
 	return run(text, err);
 }
 
-int pl_masq_add(struct pl_daemon *d, const struct pl_record *rec, struct pl_error *err)
+int pl_masq_add(struct pl_daemon *d, struct pl_pod *pod, struct pl_error *err)
 {
-	if (!rec->ip_masq)
+	if (!pod->rec.ip_masq)
 		return 0;
 	/* Somebody may have flushed the ruleset: the whole table then brings the rest back. */
-	if (count_users(d) > 1 && !run_printed(d, rec, "add", NULL))
+	if (count_users(d) > 1 && !run_printed(d, &pod, 1, "add", NULL))
 		return 0;
-	return run_printed(d, NULL, NULL, err);
+	return run_printed(d, NULL, 0, NULL, err);
 }
 
-void pl_masq_del(struct pl_daemon *d, const struct pl_record *rec)
+void pl_masq_del(struct pl_daemon *d, struct pl_pod *const *pods, size_t n)
 {
 	struct pl_error err = {0};
+	size_t used = 0;
 	int r;
 
-	if (!rec->ip_masq)
+	for (size_t i = 0; i < n; i++)
+		used += pods[i]->rec.ip_masq;
+	if (!used)
 		return;
-	if (count_users(d) > 1)
-		r = run_printed(d, rec, "delete", &err);
-	else
+	if (!count_users(d))
 		r = run("add table " TABLE "\ndelete table " TABLE "\n", &err);
+	else if (run_printed(d, pods, n, "delete", NULL))
+		r = run_printed(d, NULL, 0, NULL, &err);
+	else
+		r = 0;
 	if (r < 0)
-		pl_warn("masquerade rules not removed container=%s error=\"%s\"", rec->container_id,
-			err.text);
+		pl_warn("masquerade rules not removed pods=%zu error=\"%s\"", used, err.text);
 }
 
 void pl_masq_resync(struct pl_daemon *d)
@@ -137,6 +149,6 @@ void pl_masq_resync(struct pl_daemon *d)
 		(void)run("add table " TABLE "\ndelete table " TABLE "\n", NULL);
 		return;
 	}
-	if (run_printed(d, NULL, NULL, &err) < 0)
+	if (run_printed(d, NULL, 0, NULL, &err) < 0)
 		pl_error_log("masquerade rules not made error=\"%s\"", err.text);
 }

@@ -8,10 +8,13 @@
 
 #include "daemon.h"
 
-/* Nothing to do for a record without ip_masq. 0, or -errno with what nftables said. */
-int pl_masq_add(struct pl_daemon *d, const struct pl_record *rec, struct pl_error *err);
-/* Failure is logged: the pod is gone all the same, and the next resync settles the rest. */
-void pl_masq_del(struct pl_daemon *d, const struct pl_record *rec);
+/* Nothing to do for a pod without ip_masq. 0, or -errno with what nftables said. */
+int pl_masq_add(struct pl_daemon *d, struct pl_pod *pod, struct pl_error *err);
+/*
+ * Of @pods, which leave, in one transaction: each waits for a grace period. Failure is logged: the
+ * pods go all the same, and the next resync settles the rest.
+ */
+void pl_masq_del(struct pl_daemon *d, struct pl_pod *const *pods, size_t n);
 /* Makes the table what the pods need, whatever it was: at start and after a resync. */
 void pl_masq_resync(struct pl_daemon *d);
 

@@ -221,12 +221,16 @@ static void refresh_default_routes(struct pl_daemon *d)
 static int read_again(struct pl_daemon *d, const struct pl_nl_link *told, struct pl_nl_link *ret)
 {
 	const struct pl_nl_link *known = pl_links_get(&d->links, told->ifindex);
+	const struct pl_pod *pod;
 
 	*ret = *told;
 	if (known && !memcmp(known, told, sizeof(*told)))
 		return -EALREADY;
-	if (!pl_pods_by_ifindex(d, told->ifindex))
+	pod = pl_pods_by_ifindex(d, told->ifindex);
+	if (!pod)
 		return 0;
+	if (pod->leaving) /* the answer would come when its link has gone */
+		return -EALREADY;
 	return pl_nl_link_get(d->nl, NULL, told->ifindex, ret);
 }
 
@@ -269,6 +273,7 @@ int pl_node_refresh_link(struct pl_daemon *d, uint32_t ifindex)
 
 void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event)
 {
+	const struct pl_pod *pod;
 	struct pl_error err = {0};
 
 	pl_datapath_routes_forget(d->dp);
@@ -293,7 +298,8 @@ void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event)
 		return;
 	case PL_NL_QDISC_CHANGED:
 		/* Shaping matters on host ends alone, and a gone link has its own event. */
-		if (pl_pods_by_ifindex(d, event->link.ifindex))
+		pod = pl_pods_by_ifindex(d, event->link.ifindex);
+		if (pod && !pod->leaving)
 			(void)pl_node_refresh_link(d, event->link.ifindex);
 		return;
 	case PL_NL_LOST:

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "apply.h"
+#include "leave.h"
 #include "log.h"
 #include "masq.h"
 #include "mirror.h"
@@ -17,41 +18,26 @@
 #include "podlink.h"
 #include "pods.h"
 
-/* FNV-1a over "container:ifname": names host ends, and speeds up comparisons. */
-static uint64_t key_hash(const char *container_id, const char *ifname)
-{
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (const char *p = container_id; *p; p++)
-		h = (h ^ (uint8_t)*p) * 0x100000001b3;
-	h = (h ^ ':') * 0x100000001b3;
-	for (const char *p = ifname; *p; p++)
-		h = (h ^ (uint8_t)*p) * 0x100000001b3;
-	return h;
-}
-
 /* ---- finding ---- */
 
 struct pl_pod *pl_pods_find(const struct pl_daemon *d, const char *container_id, const char *ifname)
 {
-	uint64_t hash = key_hash(container_id, ifname);
+	uint64_t hash = pl_endpoint_hash(container_id, ifname);
+	struct pl_pod *pod = d->by_key[hash & (d->n_buckets - 1)];
 
-	for (uint32_t id = 1; id < d->max_pods; id++) {
-		struct pl_pod *pod = d->pods[id];
-
-		if (pod && pod->key_hash == hash && !strcmp(pod->rec.container_id, container_id) &&
-		    !strcmp(pod->rec.ifname, ifname))
-			return pod;
-	}
-	return NULL;
+	while (pod && (pod->key_hash != hash || strcmp(pod->rec.container_id, container_id) ||
+		       strcmp(pod->rec.ifname, ifname)))
+		pod = pod->next_by_key;
+	return pod;
 }
 
 struct pl_pod *pl_pods_by_ifindex(const struct pl_daemon *d, uint32_t ifindex)
 {
-	for (uint32_t id = 1; id < d->max_pods; id++)
-		if (d->pods[id] && d->pods[id]->rec.ifindex == ifindex)
-			return d->pods[id];
-	return NULL;
+	struct pl_pod *pod = d->by_link[ifindex & (d->n_buckets - 1)];
+
+	while (pod && pod->rec.ifindex != ifindex)
+		pod = pod->next_by_link;
+	return pod;
 }
 
 static bool pod_has_addr(const struct pl_pod *pod, const struct pl_ip *ip)
@@ -190,7 +176,9 @@ int pl_pod_facts(struct pl_daemon *d, struct pl_pod *pod, struct pl_facts *ret)
 	const char *why;
 	struct pl_fact *f;
 
-	pod->ready = is_ready(pod, link, &why);
+	pod->ready = is_ready(pod, link, &why) && !pod->leaving;
+	if (pod->leaving)
+		why = "it is being removed";
 	snprintf(pod->why, sizeof(pod->why), "%s", why ? why : "");
 	if (!link)
 		return 0;
@@ -208,7 +196,7 @@ int pl_pod_facts(struct pl_daemon *d, struct pl_pod *pod, struct pl_facts *ret)
 	    add_attach(ret, r->link_kind == PL_LINK_VETH ? PL_HOOK_FROM_POD : PL_HOOK_FROM_NETKIT,
 		       r->ifindex))
 		return -ENOMEM;
-	for (size_t i = 0; i < r->n_addrs; i++) {
+	for (size_t i = 0; !pod->leaving && i < r->n_addrs; i++) {
 		f = pl_facts_add(ret, PL_FACT_ADDR);
 		if (!f)
 			return -ENOMEM;
@@ -251,6 +239,49 @@ static void update_or_retry(struct pl_daemon *d, struct pl_pod *pod)
 }
 
 /* ---- the table ---- */
+
+int pl_pods_init(struct pl_daemon *d, uint32_t max)
+{
+	d->max_pods = max;
+	d->n_buckets = 1;
+	while (d->n_buckets < max)
+		d->n_buckets *= 2;
+	d->pods = calloc(max, sizeof(struct pl_pod *));
+	d->by_key = calloc(d->n_buckets, sizeof(struct pl_pod *));
+	d->by_link = calloc(d->n_buckets, sizeof(struct pl_pod *));
+	return d->pods && d->by_key && d->by_link ? 0 : -ENOMEM;
+}
+
+static struct pl_pod **key_bucket(struct pl_daemon *d, const struct pl_pod *pod)
+{
+	return &d->by_key[pod->key_hash & (d->n_buckets - 1)];
+}
+
+static void index_link(struct pl_daemon *d, struct pl_pod *pod)
+{
+	struct pl_pod **bucket = &d->by_link[pod->rec.ifindex & (d->n_buckets - 1)];
+
+	pod->next_by_link = *bucket;
+	*bucket = pod;
+}
+
+static void unindex_link(struct pl_daemon *d, struct pl_pod *pod)
+{
+	struct pl_pod **at = &d->by_link[pod->rec.ifindex & (d->n_buckets - 1)];
+
+	while (*at != pod)
+		at = &(*at)->next_by_link;
+	*at = pod->next_by_link;
+}
+
+static void unindex_key(struct pl_daemon *d, struct pl_pod *pod)
+{
+	struct pl_pod **at = key_bucket(d, pod);
+
+	while (*at != pod)
+		at = &(*at)->next_by_key;
+	*at = pod->next_by_key;
+}
 
 static uint32_t free_id(struct pl_daemon *d, uint32_t ifindex)
 {
@@ -298,7 +329,10 @@ static int table_insert(struct pl_daemon *d, const struct pl_record *rec, struct
 		return pl_fail(err, -ENOMEM, "out of memory for an endpoint");
 	pod->rec = *rec;
 	pod->id = id;
-	pod->key_hash = key_hash(rec->container_id, rec->ifname);
+	pod->key_hash = pl_endpoint_hash(rec->container_id, rec->ifname);
+	pod->next_by_key = *key_bucket(d, pod);
+	*key_bucket(d, pod) = pod;
+	index_link(d, pod);
 	d->pods[id] = pod;
 	d->n_pods++;
 	*ret = pod;
@@ -307,6 +341,8 @@ static int table_insert(struct pl_daemon *d, const struct pl_record *rec, struct
 
 static void table_remove(struct pl_daemon *d, struct pl_pod *pod)
 {
+	unindex_key(d, pod);
+	unindex_link(d, pod);
 	d->pods[pod->id] = NULL;
 	d->n_pods--;
 	pl_facts_clear(&pod->applied);
@@ -360,6 +396,8 @@ static bool is_own_netns(const struct stat *ns)
 static int check_request(struct pl_daemon *d, const struct pl_pod_request *req, struct stat *ret_ns,
 			 struct pl_error *err)
 {
+	struct pl_pod *pod;
+
 	if (!pl_name_valid(req->container_id))
 		return pl_fail(
 			err, -EINVAL,
@@ -368,7 +406,12 @@ static int check_request(struct pl_daemon *d, const struct pl_pod_request *req, 
 			req->container_id);
 	if (!pl_ifname_valid(req->ifname))
 		return pl_fail(err, -EINVAL, "\"%s\" is no name for an interface", req->ifname);
-	if (pl_pods_find(d, req->container_id, req->ifname))
+	pod = pl_pods_find(d, req->container_id, req->ifname);
+	if (pod && pod->leaving) {
+		pl_leave_settle(d);
+		pod = pl_pods_find(d, req->container_id, req->ifname);
+	}
+	if (pod)
 		return pl_fail(err, -EEXIST,
 			       "container %s has an endpoint %s already: delete it first",
 			       req->container_id, req->ifname);
@@ -456,8 +499,7 @@ static void start_record(struct pl_daemon *d, const struct pl_pod_request *req,
 	copy_text(rec->pod_namespace, sizeof(rec->pod_namespace), req->pod_namespace);
 	copy_text(rec->pod_uid, sizeof(rec->pod_uid), req->pod_uid);
 	copy_text(rec->ipam_type, sizeof(rec->ipam_type), req->conf->ipam_type);
-	snprintf(rec->host_ifname, sizeof(rec->host_ifname), "pl%012llx",
-		 (unsigned long long)key_hash(req->container_id, req->ifname) & 0xffffffffffff);
+	pl_host_ifname(req->container_id, req->ifname, rec->host_ifname);
 	pl_mac_random(&rec->host_mac);
 	if (req->has_mac)
 		rec->pod_mac = req->mac;
@@ -573,7 +615,7 @@ static int bring_up(struct pl_daemon *d, const struct pl_pod_request *req, struc
 	if (!r)
 		r = save_record(d, rec, err);
 	if (!r)
-		r = pl_masq_add(d, rec, err);
+		r = pl_masq_add(d, pod, err);
 	if (!r) {
 		*ret = pod;
 		return 0;
@@ -590,6 +632,22 @@ undo_link:
 	return r;
 }
 
+int pl_pods_delete_leftover(struct pl_daemon *d, const char *container_id, const char *ifname,
+			    struct pl_error *err)
+{
+	struct pl_record rec = {0};
+	const struct pl_nl_link *link;
+
+	pl_host_ifname(container_id, ifname, rec.host_ifname);
+	link = pl_links_by_name(&d->links, rec.host_ifname);
+	if (!link || (strcmp(link->kind, "veth") && strcmp(link->kind, "netkit")) ||
+	    pl_pods_by_ifindex(d, link->ifindex))
+		return 0;
+	pl_info("link without record deleted host=%s container=%s ifname=%s", rec.host_ifname,
+		container_id, ifname);
+	return pl_podlink_delete(d->nl, &rec, err);
+}
+
 int pl_pods_add(struct pl_daemon *d, const struct pl_pod_request *req, struct pl_pod **ret,
 		json_t **ret_routes, struct pl_error *err)
 {
@@ -598,6 +656,9 @@ int pl_pods_add(struct pl_daemon *d, const struct pl_pod_request *req, struct pl
 	struct stat ns;
 	int r = check_request(d, req, &ns, err);
 
+	if (r < 0)
+		return r;
+	r = pl_pods_delete_leftover(d, req->container_id, req->ifname, err);
 	if (r < 0)
 		return r;
 	start_record(d, req, &ns, &rec);
@@ -625,23 +686,11 @@ int pl_pods_add(struct pl_daemon *d, const struct pl_pod_request *req, struct pl
 
 /* ---- DEL ---- */
 
-static void remove_pod(struct pl_daemon *d, struct pl_pod *pod, bool delete_link)
+void pl_pods_forget(struct pl_daemon *d, struct pl_pod *pod)
 {
 	const struct pl_record *rec = &pod->rec;
-	struct pl_facts nothing = {0};
-	struct pl_error err = {0};
-	int r;
+	int r = pl_record_remove(d->settings.run_dir, rec->container_id, rec->ifname);
 
-	pl_mirrors_pod_gone(d->mirrors, pod);
-	pl_masq_del(d, rec);
-	if (pl_apply(d, &nothing, &pod->applied, &err) < 0)
-		pl_warn("endpoint not wholly detached container=%s error=\"%s\"", rec->container_id,
-			err.text);
-	if (delete_link && rec->mode == PL_MODE_POD && pl_podlink_delete(d->nl, rec, &err) < 0)
-		pl_error_log("link not deleted host=%s error=\"%s\"; delete it by hand: ip link "
-			     "del %s",
-			     rec->host_ifname, err.text, rec->host_ifname);
-	r = pl_record_remove(d->settings.run_dir, rec->container_id, rec->ifname);
 	if (r < 0)
 		pl_error_log("record not removed container=%s ifname=%s error=\"%s\"",
 			     rec->container_id, rec->ifname, strerror(-r));
@@ -651,11 +700,6 @@ static void remove_pod(struct pl_daemon *d, struct pl_pod *pod, bool delete_link
 	pl_info("endpoint removed container=%s ifname=%s network=%s id=%u", rec->container_id,
 		rec->ifname, rec->network, pod->id);
 	table_remove(d, pod);
-}
-
-void pl_pods_del(struct pl_daemon *d, struct pl_pod *pod)
-{
-	remove_pod(d, pod, true);
 }
 
 /* ---- CHECK ---- */
@@ -752,7 +796,9 @@ void pl_pods_link_changed(struct pl_daemon *d, const struct pl_nl_link *link)
 		pod = find_by_host_link(d, link);
 		if (!pod || pl_links_get(&d->links, pod->rec.ifindex))
 			return;
+		unindex_link(d, pod);
 		pod->rec.ifindex = link->ifindex;
+		index_link(d, pod);
 		if (save_record(d, &pod->rec, &err) < 0)
 			pl_warn("record not saved error=\"%s\"", err.text);
 	}
@@ -772,13 +818,16 @@ void pl_pods_link_gone(struct pl_daemon *d, const struct pl_nl_link *link)
 
 	if (!pod)
 		return;
-	if (link->new_nsid !=
-	    PL_NL_NSID_HERE) { /* moved: it may come back, its address stays taken */
-		update_or_retry(d, pod);
+	/* Moved: it may come back, its address stays taken. */
+	if (link->new_nsid != PL_NL_NSID_HERE) {
+		if (!pod->leaving)
+			update_or_retry(d, pod);
 		return;
 	}
-	pl_info("link gone host=%s container=%s", pod->rec.host_ifname, pod->rec.container_id);
-	remove_pod(d, pod, false);
+	if (!pod->leaving)
+		pl_info("link gone host=%s container=%s", pod->rec.host_ifname,
+			pod->rec.container_id);
+	pl_leave_link_gone(d, pod);
 }
 
 /* The link of a record: by index, unless that was given to another device since. */
@@ -804,7 +853,7 @@ void pl_pods_sweep(struct pl_daemon *d)
 		if (!link) {
 			pl_info("record without link removed container=%s ifname=%s host=%s",
 				pod->rec.container_id, pod->rec.ifname, pod->rec.host_ifname);
-			remove_pod(d, pod, false);
+			pl_leave_link(d, pod);
 			continue;
 		}
 		copy_text(pod->rec.host_ifname, sizeof(pod->rec.host_ifname), link->name);
@@ -905,6 +954,8 @@ void pl_pods_clear(struct pl_daemon *d)
 		if (d->pods[id])
 			table_remove(d, d->pods[id]);
 	free(d->pods);
+	free(d->by_key);
+	free(d->by_link);
 	d->pods = NULL;
 }
 

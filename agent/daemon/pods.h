@@ -24,6 +24,8 @@ struct pl_pod_request {
 	const char *host_ifname;			/* accelerate: the host end that is there */
 };
 
+/* Room for @max endpoints, slot 0 included. 0 or -ENOMEM. */
+int pl_pods_init(struct pl_daemon *d, uint32_t max);
 /*
  * Reads the records of earlier runs. Records of an ADD that never ended are undone; broken files
  * are set aside. Call before the first resync. 0 or -errno.
@@ -33,13 +35,20 @@ void pl_pods_clear(struct pl_daemon *d);
 
 /*
  * All or nothing. *ret lives until it is removed. @ret_routes: [{"dst","gw"}], caller owns.
+ * Waits for an endpoint of that name which is leaving.
  * -EEXIST: the container has this interface already; -ENOSPC: range or table full; -ENOENT: the
  * netns is gone; -ENOTSUP: the kernel has no such link kind.
  */
 int pl_pods_add(struct pl_daemon *d, const struct pl_pod_request *req, struct pl_pod **ret,
 		json_t **ret_routes, struct pl_error *err);
-/* Removes everything of @pod and frees it. What could not be removed is logged and retried. */
-void pl_pods_del(struct pl_daemon *d, struct pl_pod *pod);
+/*
+ * Deletes the link that ADD made for this container if no endpoint has it: the record was lost. By
+ * the name that is derived from both, never by a likeness of it. 0 or -errno.
+ */
+int pl_pods_delete_leftover(struct pl_daemon *d, const char *container_id, const char *ifname,
+			    struct pl_error *err);
+/* The last step of leave.h: record, addresses and place, when the datapath holds nothing of it. */
+void pl_pods_forget(struct pl_daemon *d, struct pl_pod *pod);
 /*
  * Compares record, links, maps and attachments; differences as sentences in @differences.
  * @conf may be NULL (routes are then not compared).

@@ -8,6 +8,7 @@
 
 #include "apply.h"
 #include "control.h"
+#include "leave.h"
 #include "log.h"
 #include "mirror.h"
 #include "node.h"
@@ -202,9 +203,76 @@ static int op_endpoint_add(struct call *c, struct pl_error *err)
 	return 0;
 }
 
+/* One reply to the removal of one or more endpoints, sent when the last of them has gone. */
+struct removal {
+	struct pl_client *client;
+	json_t *reply;
+	size_t left;
+	struct pl_error err; /* of the first that could not be removed */
+};
+
+static void removal_end(struct removal *all)
+{
+	if (all->err.code) {
+		json_decref(all->reply);
+		pl_client_fail(all->client, &all->err);
+	} else {
+		pl_client_reply(all->client, all->reply);
+	}
+	free(all);
+}
+
+static void on_removed(void *arg, const struct pl_error *err)
+{
+	struct removal *all = arg;
+	struct pl_client *client = all->client;
+
+	if (err && !all->err.code)
+		all->err = *err;
+	if (--all->left)
+		return;
+	removal_end(all);
+	pl_client_resume(client);
+}
+
+/* @reply is consumed. Goes on with removal_add() for each, then removal_begin(). */
+static struct removal *removal_new(struct pl_client *client, json_t *reply)
+{
+	struct removal *all = calloc(1, sizeof(*all));
+
+	if (!all || !reply) {
+		json_decref(reply);
+		free(all);
+		return NULL;
+	}
+	all->client = client;
+	all->reply = reply;
+	return all;
+}
+
+static void removal_add(struct pl_daemon *d, struct removal *all, struct pl_pod *pod)
+{
+	int r = pl_leave(d, pod, on_removed, all);
+
+	if (!r)
+		all->left++;
+	else if (!all->err.code)
+		pl_fail(&all->err, r, "remove %s:%s: out of memory", pod->rec.container_id,
+			pod->rec.ifname);
+}
+
+static void removal_begin(struct removal *all)
+{
+	if (all->left)
+		pl_client_hold(all->client);
+	else
+		removal_end(all);
+}
+
 static int op_endpoint_del(struct call *c, struct pl_error *err)
 {
 	const char *id, *ifname, *network;
+	struct removal *all;
 	struct pl_pod *pod;
 	int r = get_key(c->req, &id, &ifname, err);
 
@@ -213,17 +281,21 @@ static int op_endpoint_del(struct call *c, struct pl_error *err)
 	if (r < 0)
 		return r;
 	pod = pl_pods_find(c->d, id, ifname);
+	if (!pod) {
+		r = pl_pods_delete_leftover(c->d, id, ifname, err);
+		if (r < 0)
+			return r;
+	}
 	if (!pod || (*network && strcmp(network, pod->rec.network))) {
 		pl_client_reply(c->client, json_pack("{s:b, s:b}", "ok", 1, "existed", 0));
 		return 0;
 	}
-	{
-		json_t *was = pl_record_to_json(&pod->rec);
-
-		pl_pods_del(c->d, pod);
-		pl_client_reply(c->client, json_pack("{s:b, s:b, s:o}", "ok", 1, "existed", 1,
-						     "endpoint", was));
-	}
+	all = removal_new(c->client, json_pack("{s:b, s:b, s:o}", "ok", 1, "existed", 1, "endpoint",
+					       pl_record_to_json(&pod->rec)));
+	if (!all)
+		return pl_fail(err, -ENOMEM, "remove %s:%s: out of memory", id, ifname);
+	removal_add(c->d, all, pod);
+	removal_begin(all);
 	return 0;
 }
 
@@ -263,8 +335,9 @@ static int op_endpoint_check(struct call *c, struct pl_error *err)
 	if (r < 0)
 		return r;
 	pod = pl_pods_find(c->d, id, ifname);
-	if (!pod)
-		return pl_fail(err, -ENOENT, "podlane has no endpoint %s:%s", id, ifname);
+	if (!pod || pod->leaving)
+		return pl_fail(err, -ENOENT, "podlane has no endpoint %s:%s%s", id, ifname,
+			       pod ? " any more: it is being removed" : "");
 	if (c->netns_fd < 0)
 		return pl_fail(err, -EBADF, "the request came without a network namespace");
 	compare_addresses(pod, addrs, n_addrs, differences);
@@ -300,16 +373,22 @@ static bool is_listed(const json_t *valid, const struct pl_record *rec)
 static int op_endpoint_gc(struct call *c, struct pl_error *err)
 {
 	const json_t *valid = json_object_get(c->req, "valid");
-	pl_autojson json_t *removed = json_array();
+	json_t *removed = json_array();
+	struct removal *all;
 	const char *network;
 	int r = get_text(c->req, "network", true, &network, err);
 
-	if (r < 0)
+	if (!r && !json_is_array(valid))
+		r = pl_fail(err, -EINVAL,
+			    "\"valid\": expected an array; an endpoint that is not in it is "
+			    "removed, so its absence is no empty list");
+	if (r < 0) {
+		json_decref(removed);
 		return r;
-	if (!json_is_array(valid))
-		return pl_fail(err, -EINVAL,
-			       "\"valid\": expected an array; an endpoint that is not in it is "
-			       "removed, so its absence is no empty list");
+	}
+	all = removal_new(c->client, json_pack("{s:b, s:o}", "ok", 1, "removed", removed));
+	if (!all)
+		return pl_fail(err, -ENOMEM, "collect the endpoints to remove: out of memory");
 	for (uint32_t id = 1; id < c->d->max_pods; id++) {
 		struct pl_pod *pod = c->d->pods[id];
 
@@ -318,9 +397,9 @@ static int op_endpoint_gc(struct call *c, struct pl_error *err)
 		json_array_append_new(removed,
 				      json_pack("{s:s, s:s}", "containerId", pod->rec.container_id,
 						"ifname", pod->rec.ifname));
-		pl_pods_del(c->d, pod);
+		removal_add(c->d, all, pod);
 	}
-	pl_client_reply(c->client, json_pack("{s:b, s:O}", "ok", 1, "removed", removed));
+	removal_begin(all);
 	return 0;
 }
 
@@ -586,6 +665,9 @@ static int op_network_status(struct call *c, struct pl_error *err)
 	json_int_t available = -1;
 	int r = get_conf(c->d, c->req, &own, &conf, err);
 
+	if (r < 0)
+		return r;
+	r = pl_datapath_intact(c->d->dp, err);
 	if (r < 0)
 		return r;
 	if (c->d->n_pods + 1 >= c->d->max_pods)

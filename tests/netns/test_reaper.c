@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Deletion of links off the loop, in a netns of the test's own.
+ */
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "nl.h"
+#include "reaper.h"
+
+enum { LOOPBACK = 1, MISSING = 4711, MAX = 8 };
+
+struct told {
+	uint32_t ifindex[MAX];
+	int code[MAX];
+	size_t n;
+};
+
+static struct pl_nl *nl;
+static struct pl_reaper *reaper;
+
+static int set_up(void **state)
+{
+	struct pl_error err = {0};
+
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	assert_int_equal(pl_nl_open(-1, &nl, &err), 0);
+	assert_int_equal(pl_reaper_new(&reaper, &err), 0);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	pl_reaper_freep(&reaper);
+	pl_nl_closep(&nl);
+	nl = NULL;
+	return 0;
+}
+
+static uint32_t make_link(const char *name, const char *peer)
+{
+	const struct pl_nl_pair pair = {.name = name, .peer_name = peer, .peer_netns_fd = -1};
+	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *b = NULL;
+	struct pl_nl_link link;
+
+	assert_int_equal(pl_nl_batch_new(nl, &b), 0);
+	pl_nl_add_veth(b, &pair);
+	pl_nl_read_link(b, name, 0, &link);
+	assert_int_equal(pl_nl_batch_commit(b, NULL), 0);
+	return link.ifindex;
+}
+
+static bool is_there(uint32_t ifindex)
+{
+	struct pl_nl_link link;
+
+	return !pl_nl_link_get(nl, NULL, ifindex, &link);
+}
+
+static void note(uint32_t ifindex, int code, void *arg)
+{
+	struct told *told = arg;
+
+	assert_true(told->n < MAX);
+	told->ifindex[told->n] = ifindex;
+	told->code[told->n++] = code;
+}
+
+static struct told reap(const uint32_t *ifindexes, size_t n)
+{
+	struct pollfd ended = {.fd = pl_reaper_fd(reaper), .events = POLLIN};
+	struct told told = {0};
+
+	pl_reaper_start(reaper, ifindexes, n);
+	assert_int_equal(poll(&ended, 1, 10000), 1);
+	pl_reaper_end(reaper, note, &told);
+	assert_int_equal(poll(&ended, 1, 0), 0);
+	assert_int_equal(told.n, n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(told.ifindex[i], ifindexes[i]);
+	return told;
+}
+
+static void test_one(void **state)
+{
+	const uint32_t a = make_link("a", "a-peer"), b = make_link("b", "b-peer");
+	struct told told = reap(&a, 1);
+
+	assert_int_equal(told.code[0], 0);
+	assert_false(is_there(a));
+	assert_true(is_there(b));
+	told = reap(&a, 1); /* gone is success */
+	assert_int_equal(told.code[0], 0);
+}
+
+static void test_several(void **state)
+{
+	const uint32_t links[] = {make_link("a", "a-peer"), MISSING, make_link("b", "b-peer")};
+	const uint32_t stays = make_link("c", "c-peer");
+	struct told told = reap(links, PL_ARRAY_SIZE(links));
+
+	for (size_t i = 0; i < told.n; i++)
+		assert_int_equal(told.code[i], 0);
+	assert_false(is_there(links[0]) || is_there(links[2]));
+	assert_true(is_there(stays));
+}
+
+/* The kernel refuses the group as a whole: then each goes by itself. */
+static void test_one_that_cannot_go_holds_no_other(void **state)
+{
+	const uint32_t links[] = {make_link("a", "a-peer"), LOOPBACK, make_link("b", "b-peer")};
+	struct told told = reap(links, PL_ARRAY_SIZE(links));
+
+	assert_int_equal(told.code[0], 0);
+	assert_int_equal(told.code[1], -EOPNOTSUPP);
+	assert_int_equal(told.code[2], 0);
+	assert_false(is_there(links[0]) || is_there(links[2]));
+	assert_true(is_there(LOOPBACK));
+}
+
+/* As a crash between the two steps leaves it. */
+static void test_links_of_an_earlier_group_stay(void **state)
+{
+	const uint32_t links[] = {make_link("a", "a-peer"), make_link("b", "b-peer")};
+	const uint32_t stays = make_link("c", "c-peer");
+	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *b = NULL;
+
+	assert_int_equal(pl_nl_batch_new(nl, &b), 0);
+	pl_nl_set_group(b, stays, 0x40000001);
+	assert_int_equal(pl_nl_batch_commit(b, NULL), 0);
+	assert_int_equal(reap(links, 2).code[1], 0);
+	assert_true(is_there(stays));
+	pl_nl_del_group(b, 0); /* which would be every link there is */
+	assert_int_equal(pl_nl_batch_commit(b, NULL), -EINVAL);
+	assert_true(is_there(stays));
+}
+
+static void test_freeing_waits(void **state)
+{
+	const uint32_t a = make_link("a", "a-peer");
+
+	pl_reaper_start(reaper, &a, 1);
+	pl_reaper_freep(&reaper);
+	assert_false(is_there(a));
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_one),
+		T(test_several),
+		T(test_one_that_cannot_go_holds_no_other),
+		T(test_links_of_an_earlier_group_stay),
+		T(test_freeing_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
