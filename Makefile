@@ -133,7 +133,7 @@ demo:
 	$(MAKE) all
 	scripts/demo
 bench bench-check:
-	scripts/install-deps build bench
+	scripts/install-deps build bench vm
 	$(MAKE) all bench-tools
 	B=$(B) tests/bench/run $(if $(filter bench-check,$@),--check) $(BENCH_ARGS)
 lint:
