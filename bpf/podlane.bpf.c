@@ -219,8 +219,9 @@ int pl_stage(struct __sk_buff *skb)
 	__u32 mark = skb->mark;
 	long result;
 
-	if ((mark & PL_MARK_MASK) != PL_MARK_MIRROR || !pl_copy_open(&copy, mark & ~PL_MARK_MASK))
+	if ((mark & PL_MARK_MASK) != PL_MARK_STAGED || !pl_copy_open(&copy, mark & ~PL_MARK_MASK))
 		return TC_ACT_SHOT;
+	skb->mark = PL_MARK_MIRROR | copy.slot;
 	if (copy.session->snaplen && skb->len > copy.session->snaplen)
 		copy.stats->truncated += pl_cut(skb, copy.session->snaplen);
 	result = bpf_clone_redirect(skb, copy.session->target,

@@ -46,7 +46,7 @@ static const struct hook {
 	[PL_HOOK_FROM_NETKIT] = {"from_netkit", "pl_from_netkit", PROG_pl_from_netkit,
 				 PL_BPF_NETKIT_PEER, 0},
 	[PL_HOOK_STAGE] = {"stage", "pl_stage", PROG_pl_stage, PL_BPF_TCX_INGRESS, BPF_TC_INGRESS},
-	/* pl_stage drops what is no copy, and ends copies too. */
+	/* pl_stage drops what does not come from the stage. */
 	[PL_HOOK_SINK] = {"sink", "pl_stage", PROG_pl_stage, PL_BPF_TCX_INGRESS, BPF_TC_INGRESS},
 };
 

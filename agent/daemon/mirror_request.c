@@ -94,6 +94,13 @@ static int refuse_local_remote(struct pl_mirrors *m, const struct pl_mirror_spec
 	if (!spec->target.remote.family)
 		return 0;
 	pl_ip_format(&spec->target.remote, ip);
+	for (size_t i = 0; i < m->d->n_host_addrs; i++)
+		if (pl_ip_cmp(&m->d->host_addrs[i].ip, &spec->target.remote) == 0)
+			return pl_fail(
+				err, -ELOOP,
+				"mirror session %s: remote %s is this node itself; make a device of "
+				"the node the target",
+				spec->name, ip);
 	for (uint32_t id = 1; id < m->d->max_pods; id++)
 		if (m->d->pods[id] && pl_mirror_selects(ip, &m->d->pods[id]->rec))
 			return pl_fail(

@@ -333,7 +333,7 @@ PL_INLINE void pl_mirror_clone(struct __sk_buff *skb, const struct pl_copy *copy
 	__u32 mark = skb->mark;
 	long result;
 
-	skb->mark = PL_MARK_MIRROR | copy->slot;
+	skb->mark = (flags & PL_MIRROR_STAGE ? PL_MARK_STAGED : PL_MARK_MIRROR) | copy->slot;
 	if (flags & PL_MIRROR_STAGE)
 		result = bpf_clone_redirect(skb, copy->session->stage, 0);
 	else

@@ -288,6 +288,7 @@ enum pl_cb {
 enum {
 	PL_MARK_MASK = 0xffffff00,
 	PL_MARK_MIRROR = 0x504c2000,  /* | slot: a mirror's copy on its way to the target */
+	PL_MARK_STAGED = 0x504c2200,  /* | slot: a copy on its way through the stage, to pl_stage */
 	PL_MARK_HANDLED = 0x504c2100, /* from-netkit dealt with it: to-pod lets it through */
 };
 

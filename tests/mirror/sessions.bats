@@ -82,6 +82,8 @@ teardown() {
 	refused 'themselves' podlane mirror add x --all --to-device plm-3
 	refused 'no endpoint is named "nope"' podlane mirror add x --all --to-endpoint nope
 	refused 'no mirror session' podlane mirror del nope
+	refused 'is this node itself' podlane mirror add x --endpoint a --to-vxlan $NODE4 --vni 1
+	refused 'is this node itself' podlane mirror add x --endpoint a --to-vxlan 127.0.0.1 --vni 1
 	refused 'is endpoint' podlane mirror add x --endpoint a --to-vxlan $B4 --vni 1
 	[ "$(podlane -j mirror list | jq '.mirrors | length')" = 1 ]
 }

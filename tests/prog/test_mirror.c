@@ -512,7 +512,7 @@ BY_FAMILY(copies_for_a_pod)
 
 static void stage_cuts(void)
 {
-	struct packet staged = {POD_A, POD_B, .payload = 300, .mark = PL_MARK_MIRROR | 1};
+	struct packet staged = {POD_A, POD_B, .payload = 300, .mark = PL_MARK_STAGED | 1};
 	struct frame sent, copy;
 
 	put_session(1, &(struct pl_mirror){.snaplen = 100, .flags = PL_MIRROR_STAGE});
@@ -531,9 +531,13 @@ static void stage_cuts(void)
 	/* What is no copy has no business there. */
 	staged.mark = 0;
 	run(STAGE, &staged, TC_ACT_SHOT);
-	staged.mark = PL_MARK_MIRROR | 200;
+	staged.mark = PL_MARK_STAGED | 200;
+	run(STAGE, &staged, TC_ACT_SHOT);
+	/* Nor has one that was on its way already, and comes in by a tunnel. */
+	staged.mark = PL_MARK_MIRROR | 1;
 	run(STAGE, &staged, TC_ACT_SHOT);
 	assert_int_equal(caught_all(analyser), 0);
+	assert_int_equal(stats_of(1).sent, 2);
 }
 BY_FAMILY(stage_cuts)
 
