@@ -566,7 +566,8 @@ int pl_datapath_intact(struct pl_datapath *dp, struct pl_error *err)
 	for (size_t i = 0; !r && i < MAP_COUNT; i++)
 		r = pin_intact(dp, "maps", map_names[i], err);
 	for (size_t i = 0; !r && i < PROG_COUNT; i++)
-		r = pin_intact(dp, "progs", prog_names[i], err);
+		if (dp->progs[i] >= 0) /* not loaded: this kernel has no such hook */
+			r = pin_intact(dp, "progs", prog_names[i], err);
 	return r;
 }
 
