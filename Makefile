@@ -59,7 +59,8 @@ BINS   := $(B)/podlaned $(B)/podlane $(B)/podlane-cni
 
 all: $(BINS)
 
-$(B)/podlane.bpf.o: bpf/podlane.bpf.c $(wildcard bpf/lib/*.h) $(wildcard include/podlane/*.h) Makefile
+BPF_SOURCE := bpf/podlane.bpf.c # the bench builds another
+$(B)/podlane.bpf.o: $(BPF_SOURCE) bpf/podlane.bpf.c $(wildcard bpf/lib/*.h) $(wildcard include/podlane/*.h) Makefile
 	@mkdir -p $(@D)
 	$(call run,BPF)$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
 	$(Q)$(LLVM_STRIP) -g $@.tmp -o $@ && rm $@.tmp
@@ -107,6 +108,7 @@ $(B)/tests/bench/limit.bpf.o: tests/bench/limit.bpf.c tests/bench/limit.h Makefi
 	@mkdir -p $(@D)
 	$(call run,BPF)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
 bench-tools: $(BENCH) $(B)/tests/bench/limit.bpf.o
+	$(Q)$(MAKE) --no-print-directory B=$(B)/unmirrored BPF_SOURCE=tests/bench/unmirrored.bpf.c $(B)/unmirrored/podlaned
 
 FUZZERS := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
 $(FUZZERS): $(B)/%: $(B)/%.o $(DAEMON) $(CNI) $(FILTER) $(COMMON)

@@ -189,11 +189,11 @@ podlane() { # NODE ARGUMENT...
 	inside "$node" "$B/podlane" --socket "$work/run-$node/podlane.sock" "$@"
 }
 
-daemon_up() { # NODE OPTION...
+daemon_up() { # NODE OPTION...: $DAEMON, where that is another than $B/podlaned
 	local node=$1 i
 	shift
 	mkdir -p "$work/run-$node"
-	inside "$node" "${ASIDE[@]}" "$B/podlaned" --run-dir "$work/run-$node" --bpffs "/sys/fs/bpf/$node" \
+	inside "$node" "${ASIDE[@]}" "${DAEMON:-$B/podlaned}" --run-dir "$work/run-$node" --bpffs "/sys/fs/bpf/$node" \
 		--uplinks up0 "$@" >"$work/$node.log" 2>&1 &
 	echo $! >"$work/$node.pid"
 	for i in $(seq 200); do

@@ -237,15 +237,15 @@ teardown() {
 	ip link del tap9
 
 	daemon_stop
-	sed -i 's/"icmp"/"icmp6"/' "$conf"
+	sed -i 's/"icmp"/"udp port 9"/' "$conf"
 	daemon_start --config "$conf"
-	[ "$(field always filter)" = icmp6 ]
+	[ "$(field always filter)" = 'udp port 9' ]
 	[ "$(counter always sent)" = 0 ]
 	daemon_stop
-	sed -i 's/"icmp6"/"imcp6"/' "$conf"
+	sed -i 's/udp port/udp prot/' "$conf"
 	run "$BUILD/podlaned" --check-config --config "$conf"
 	[ "$status" -ne 0 ]
-	[[ $output == *'mirrors[0]'*"'imcp6'"* ]]
+	[[ $output == *'mirrors[0]'*"'prot'"* ]]
 	daemon_start
 	[ "$(podlane -j mirror list | jq '.mirrors | length')" = 0 ]
 }
