@@ -224,8 +224,7 @@ int pl_stage(struct __sk_buff *skb)
 	skb->mark = PL_MARK_MIRROR | copy.slot;
 	if (copy.session->snaplen && skb->len > copy.session->snaplen)
 		copy.stats->truncated += pl_cut(skb, copy.session->snaplen);
-	result = bpf_clone_redirect(skb, copy.session->target,
-				    copy.session->flags & PL_MIRROR_INGRESS ? BPF_F_INGRESS : 0);
+	result = bpf_clone_redirect(skb, copy.session->target, 0);
 	pl_mirror_account(&copy, result, skb->len);
 	return TC_ACT_SHOT;
 }

@@ -7,7 +7,6 @@
 #include "mirror.h"
 
 #include <event2/event.h>
-#include <net/if_arp.h>
 
 #include "log.h"
 #include "match.h"
@@ -184,7 +183,6 @@ const struct pl_pod *pl_session_target_pod(const struct pl_mirrors *m, const str
 static void set_target(struct pl_session *s, const struct pl_nl_link *link)
 {
 	s->target = link->ifindex;
-	s->l3 = link->type != ARPHRD_ETHER;
 	s->tunnel = pl_mirror_device_wraps(link, &s->fits);
 	s->why[0] = '\0';
 }
@@ -222,7 +220,6 @@ static bool resolve_endpoint(struct pl_mirrors *m, struct pl_session *s)
 		return false;
 	}
 	set_target(s, link);
-	s->l3 |= pod->rec.link_kind == PL_LINK_NETKIT_L3;
 	return true;
 }
 
@@ -298,8 +295,7 @@ static struct pl_mirror wanted(const struct pl_mirrors *m, unsigned int slot)
 	w.target = s->target;
 	w.flags = (is_running(m, s) ? PL_MIRROR_ACTIVE : 0) | (s->filter ? PL_MIRROR_FILTER : 0) |
 		  (s->spec.drops ? PL_MIRROR_DROPS : 0) | (s->spec.flows ? PL_MIRROR_FLOWS : 0) |
-		  (pl_session_needs_stage(s) ? PL_MIRROR_STAGE : 0) |
-		  (s->l3 ? PL_MIRROR_L3_TARGET : 0);
+		  (pl_session_needs_stage(s) ? PL_MIRROR_STAGE : 0);
 	w.sample = s->spec.sample;
 	w.snaplen = pl_session_snaplen(s);
 	w.pps = s->spec.pps;

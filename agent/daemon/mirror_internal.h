@@ -19,7 +19,6 @@ struct pl_session {
 	bool declared;	     /* by the daemon's configuration */
 	bool expired;
 	uint32_t target; /* ifindex; 0: away, the session pauses */
-	bool l3;	 /* the target takes no Ethernet header */
 	bool tunnel;	 /* the target wraps packets: copies take the stage */
 	uint32_t fits;	 /* bytes of a copy that the target takes; 0: any */
 	char why[256];	 /* paused or expired: the reason, for people */

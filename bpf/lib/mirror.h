@@ -329,19 +329,16 @@ PL_INLINE void pl_mirror_account(const struct pl_copy *copy, long result, __u32 
 /* Ends with the packet's mark as it was. Every packet pointer is void after it. */
 PL_INLINE void pl_mirror_clone(struct __sk_buff *skb, const struct pl_copy *copy, __u32 bytes)
 {
-	__u32 flags = copy->session->flags;
+	const struct pl_mirror *session = copy->session;
+	__u32 staged = session->flags & PL_MIRROR_STAGE;
 	__u32 mark = skb->mark;
 	long result;
 
-	skb->mark = (flags & PL_MIRROR_STAGE ? PL_MARK_STAGED : PL_MARK_MIRROR) | copy->slot;
-	if (flags & PL_MIRROR_STAGE)
-		result = bpf_clone_redirect(skb, copy->session->stage, 0);
-	else
-		result = bpf_clone_redirect(skb, copy->session->target,
-					    flags & PL_MIRROR_INGRESS ? BPF_F_INGRESS : 0);
+	skb->mark = (staged ? PL_MARK_STAGED : PL_MARK_MIRROR) | copy->slot;
+	result = bpf_clone_redirect(skb, staged ? session->stage : session->target, 0);
 	skb->mark = mark;
 	/* It is on its way to pl_stage, which counts what becomes of it. */
-	if (flags & PL_MIRROR_STAGE && !result)
+	if (staged && !result)
 		return;
 	pl_mirror_account(copy, result, bytes);
 }

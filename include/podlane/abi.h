@@ -214,10 +214,8 @@ enum pl_mirror_flag {
 	PL_MIRROR_ACTIVE = 1 << 0, /* off: paused, its target is away */
 	PL_MIRROR_FILTER = 1 << 1, /* pl_programs[PL_PROG_MATCH] decides, none matches without it */
 	PL_MIRROR_DROPS = 1 << 2,  /* also what was dropped */
-	PL_MIRROR_INGRESS = 1 << 3,   /* appear as received by the target (BPF_F_INGRESS) */
-	PL_MIRROR_FLOWS = 1 << 4,     /* sample whole flows rather than packets */
-	PL_MIRROR_STAGE = 1 << 5,     /* clone to the stage, behind which pl_stage goes on */
-	PL_MIRROR_L3_TARGET = 1 << 6, /* target takes no Ethernet header */
+	PL_MIRROR_FLOWS = 1 << 3,  /* sample whole flows rather than packets */
+	PL_MIRROR_STAGE = 1 << 4,  /* clone to the stage, behind which pl_stage goes on */
 };
 
 struct pl_mirror {

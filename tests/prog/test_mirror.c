@@ -10,8 +10,7 @@
 
 #include "bed.h"
 
-static int analyser = -1;  /* what the target device transmits arrives here */
-static int target_rx = -1; /* what it seems to receive */
+static int analyser = -1; /* what the target device transmits arrives here */
 
 static int packet_socket(const char *device)
 {
@@ -102,7 +101,6 @@ static void start(void)
 	put_program(PL_PROG_MATCH, -1);
 	put_program(PL_PROG_MIRROR, bpf_program__fd(skel->progs.pl_mirror));
 	caught_all(analyser);
-	caught_all(target_rx);
 }
 
 static void each_family(void (*test)(void))
@@ -405,18 +403,6 @@ static void targets_that_fail(void)
 }
 BY_FAMILY(targets_that_fail)
 
-static void as_if_received(void)
-{
-	struct frame copy;
-
-	put_session(0, &(struct pl_mirror){.flags = PL_MIRROR_INGRESS});
-	endpoints[ID_A].mirror_out = 1;
-	run(FROM_POD, &a_to_b, TC_ACT_REDIRECT);
-	assert_int_equal(caught_all(analyser), 0);
-	assert_true(caught(target_rx, &copy));
-}
-BY_FAMILY(as_if_received)
-
 /* Keeps those of sessions @keep, then goes on to pl_mirror, as the generated program does. */
 static int load_match(uint32_t keep)
 {
@@ -585,14 +571,12 @@ static int up(void **state)
 {
 	bed_up(state);
 	analyser = packet_socket("analyser0");
-	target_rx = packet_socket("target0");
 	return 0;
 }
 
 static int down(void **state)
 {
 	close(analyser);
-	close(target_rx);
 	return bed_down(state);
 }
 
@@ -612,7 +596,6 @@ int main(void)
 		cmocka_unit_test(test_sampled_packets),
 		cmocka_unit_test(test_sampled_flows),
 		cmocka_unit_test(test_targets_that_fail),
-		cmocka_unit_test(test_as_if_received),
 		cmocka_unit_test(test_filters_decide),
 		cmocka_unit_test(test_without_the_program),
 		cmocka_unit_test(test_copies_for_a_pod),
