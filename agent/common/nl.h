@@ -36,6 +36,7 @@ struct pl_nl_link {
 	uint32_t peer_ifindex; /* IFLA_LINK: in the netns below; 0: none */
 	int32_t peer_nsid; /* IFLA_LINK_NETNSID or PL_NL_NSID_*; HERE: the peer is in this netns */
 	uint32_t master;   /* 0: none */
+	uint32_t group;	   /* IFLA_GROUP; 0: in none */
 	char qdisc[16];	   /* root qdisc's kind, "noqueue" ... */
 	uint8_t netkit_mode; /* 1 + IFLA_NETKIT_MODE (L2 0, L3 1); 0: not netkit or unknown */
 	bool netkit_primary;

@@ -132,6 +132,9 @@ static void link_attr(const struct nlattr *attr, struct pl_nl_link *link)
 	case IFLA_MASTER:
 		get_u32(attr, &link->master);
 		break;
+	case IFLA_GROUP:
+		get_u32(attr, &link->group);
+		break;
 	case IFLA_QDISC:
 		get_string(attr, link->qdisc, sizeof(link->qdisc));
 		break;

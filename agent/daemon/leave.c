@@ -6,6 +6,7 @@
  * being deleted: the answer would wait for its end.
  */
 #include <event2/event.h>
+#include <sys/random.h>
 
 #include "apply.h"
 #include "leave.h"
@@ -157,6 +158,19 @@ static struct batch *idle_batch(struct pl_leave *l)
 	return NULL;
 }
 
+/*
+ * The number of a group that only the links to be deleted will be in. Drawn, for another may be
+ * put into a group whose event is still to be read; and not that of any known link, such as an
+ * endpoint's that a crash has left in one.
+ */
+static uint32_t draw_group(const struct pl_daemon *d)
+{
+	uint32_t group = 0;
+
+	(void)!getrandom(&group, sizeof(group), 0);
+	return pl_links_free_group(&d->links, (group | 1u << 30) & INT32_MAX);
+}
+
 static void start(struct pl_daemon *d)
 {
 	struct pl_leave *l = d->leave;
@@ -185,7 +199,7 @@ static void start(struct pl_daemon *d)
 	batch->busy = true;
 	l->going = n;
 	pl_datapath_haste_begin(d->dp);
-	pl_reaper_start(batch->reaper, ifindexes, n);
+	pl_reaper_start(batch->reaper, ifindexes, n, draw_group(d));
 	pl_masq_del(d, going, n);
 }
 

@@ -67,6 +67,23 @@ const struct pl_nl_link *pl_links_by_name(const struct pl_links *links, const ch
 	return NULL;
 }
 
+static bool has_group(const struct pl_links *links, uint32_t group)
+{
+	for (size_t i = 0; i < links->n; i++)
+		if (links->v[i].group == group)
+			return true;
+	return false;
+}
+
+uint32_t pl_links_free_group(const struct pl_links *links, uint32_t wish)
+{
+	uint32_t group = wish;
+
+	while (!group || has_group(links, group))
+		group++;
+	return group;
+}
+
 void pl_links_clear(struct pl_links *links)
 {
 	free(links->v);

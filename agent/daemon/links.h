@@ -19,6 +19,8 @@ void pl_links_del(struct pl_links *links, uint32_t ifindex);
 /* NULL: no such link. The pointer lives until the next set or del. */
 const struct pl_nl_link *pl_links_get(const struct pl_links *links, uint32_t ifindex);
 const struct pl_nl_link *pl_links_by_name(const struct pl_links *links, const char *name);
+/* @wish, or the next number that is no link's group. Never 0. */
+uint32_t pl_links_free_group(const struct pl_links *links, uint32_t wish);
 void pl_links_clear(struct pl_links *links);
 
 #endif

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Several links are put into one group and the group is deleted. Its number is another each time:
- * links that a crash has left in a group are endpoints still, and must not go with a later one.
+ * Several links are put into one group and the group is deleted.
  */
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 
 #include "nl.h"
 #include "reaper.h"
@@ -59,13 +57,8 @@ void pl_reaper_freep(struct pl_reaper **ref)
 	free(reaper);
 }
 
-static void queue_group(struct pl_reaper *reaper)
+static void queue_group(struct pl_reaper *reaper, uint32_t group)
 {
-	uint32_t group = 0;
-
-	if (getrandom(&group, sizeof(group), 0) != sizeof(group))
-		return;
-	group = (group | 1u << 30) & INT32_MAX;
 	for (size_t i = 0; i < reaper->n; i++) {
 		pl_nl_set_group(reaper->batch, reaper->ifindexes[i], group);
 		pl_nl_allow_missing(reaper->batch);
@@ -105,12 +98,12 @@ static int start_thread(struct pl_reaper *reaper)
 	return -r;
 }
 
-void pl_reaper_start(struct pl_reaper *reaper, const uint32_t *ifindexes, size_t n)
+void pl_reaper_start(struct pl_reaper *reaper, const uint32_t *ifindexes, size_t n, uint32_t group)
 {
 	memcpy(reaper->ifindexes, ifindexes, n * sizeof(*ifindexes));
 	reaper->n = n;
 	if (n > 1)
-		queue_group(reaper);
+		queue_group(reaper, group);
 	reaper->threaded = !start_thread(reaper);
 	if (!reaper->threaded)
 		reap(reaper);

@@ -18,8 +18,11 @@ int pl_reaper_new(struct pl_reaper **ret, struct pl_error *err);
 /* Waits for a deletion that is under way. */
 void pl_reaper_freep(struct pl_reaper **reaper);
 
-/* Begins a deletion of 1 to PL_REAPER_MAX links; no other before pl_reaper_end(). */
-void pl_reaper_start(struct pl_reaper *reaper, const uint32_t *ifindexes, size_t n);
+/*
+ * Begins a deletion of 1 to PL_REAPER_MAX links; no other before pl_reaper_end(). They are put into
+ * @group on the way, and with it goes every other link that is in it: a number that nobody uses.
+ */
+void pl_reaper_start(struct pl_reaper *reaper, const uint32_t *ifindexes, size_t n, uint32_t group);
 /* Readable when the deletion has ended. */
 int pl_reaper_fd(const struct pl_reaper *reaper);
 /* Waits for the end, and tells of each link: 0 (also where there was none) or -errno. */

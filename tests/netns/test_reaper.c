@@ -9,10 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include "links.h"
 #include "nl.h"
 #include "reaper.h"
 
-enum { LOOPBACK = 1, MISSING = 4711, MAX = 8 };
+enum { LOOPBACK = 1, MISSING = 4711, MAX = 8, GROUP = 0x40000001 };
 
 struct told {
 	uint32_t ifindex[MAX];
@@ -75,7 +76,7 @@ static struct told reap(const uint32_t *ifindexes, size_t n)
 	struct pollfd ended = {.fd = pl_reaper_fd(reaper), .events = POLLIN};
 	struct told told = {0};
 
-	pl_reaper_start(reaper, ifindexes, n);
+	pl_reaper_start(reaper, ifindexes, n, GROUP);
 	assert_int_equal(poll(&ended, 1, 10000), 1);
 	pl_reaper_end(reaper, note, &told);
 	assert_int_equal(poll(&ended, 1, 0), 0);
@@ -122,28 +123,50 @@ static void test_one_that_cannot_go_holds_no_other(void **state)
 	assert_true(is_there(LOOPBACK));
 }
 
-/* As a crash between the two steps leaves it. */
-static void test_links_of_an_earlier_group_stay(void **state)
+static void put_into_group(uint32_t ifindex, uint32_t group)
 {
-	const uint32_t links[] = {make_link("a", "a-peer"), make_link("b", "b-peer")};
-	const uint32_t stays = make_link("c", "c-peer");
 	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *b = NULL;
 
 	assert_int_equal(pl_nl_batch_new(nl, &b), 0);
-	pl_nl_set_group(b, stays, 0x40000001);
+	pl_nl_set_group(b, ifindex, group);
 	assert_int_equal(pl_nl_batch_commit(b, NULL), 0);
-	assert_int_equal(reap(links, 2).code[1], 0);
-	assert_true(is_there(stays));
+}
+
+static int keep_link(const struct pl_nl_link *link, void *arg)
+{
+	return pl_links_set(arg, link);
+}
+
+/* Such as a user's, or an endpoint's that a crash between the two steps has left in a group. */
+static void test_a_group_that_is_used_is_not_taken(void **state)
+{
+	const uint32_t links[] = {make_link("a", "a-peer"), make_link("b", "b-peer")};
+	pl_cleanup(pl_links_clear) struct pl_links known = {0};
+
+	put_into_group(links[0], GROUP);
+	put_into_group(links[1], GROUP + 1);
+	assert_int_equal(pl_nl_link_dump(nl, keep_link, &known), 0);
+	assert_int_equal(pl_links_free_group(&known, GROUP), GROUP + 2);
+	assert_int_equal(pl_links_free_group(&known, GROUP - 1), GROUP - 1);
+	assert_int_equal(pl_links_free_group(&known, 0), 1);
+}
+
+static void test_the_default_group_is_never_deleted(void **state)
+{
+	const uint32_t a = make_link("a", "a-peer");
+	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *b = NULL;
+
+	assert_int_equal(pl_nl_batch_new(nl, &b), 0);
 	pl_nl_del_group(b, 0); /* which would be every link there is */
 	assert_int_equal(pl_nl_batch_commit(b, NULL), -EINVAL);
-	assert_true(is_there(stays));
+	assert_true(is_there(a));
 }
 
 static void test_freeing_waits(void **state)
 {
 	const uint32_t a = make_link("a", "a-peer");
 
-	pl_reaper_start(reaper, &a, 1);
+	pl_reaper_start(reaper, &a, 1, GROUP);
 	pl_reaper_freep(&reaper);
 	assert_false(is_there(a));
 }
@@ -156,7 +179,8 @@ int main(void)
 		T(test_one),
 		T(test_several),
 		T(test_one_that_cannot_go_holds_no_other),
-		T(test_links_of_an_earlier_group_stay),
+		T(test_a_group_that_is_used_is_not_taken),
+		T(test_the_default_group_is_never_deleted),
 		T(test_freeing_waits),
 	};
 
