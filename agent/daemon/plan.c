@@ -61,7 +61,7 @@ static bool same_endpoint(const struct pl_endpoint *a, const struct pl_endpoint 
 	       !memcmp(a->ip4, b->ip4, sizeof(a->ip4)) && !memcmp(a->ip6, b->ip6, sizeof(a->ip6));
 }
 
-static bool same_value(const struct pl_fact *a, const struct pl_fact *b)
+bool pl_fact_same(const struct pl_fact *a, const struct pl_fact *b)
 {
 	switch (a->kind) {
 	case PL_FACT_ENDPOINT:
@@ -138,7 +138,7 @@ int pl_plan_make(struct pl_facts *desired, struct pl_facts *actual, struct pl_pl
 			ops[n_del++] = (struct pl_op){true, actual->v[a++]};
 			continue;
 		}
-		if (c < 0 || !same_value(&desired->v[d], &actual->v[a]))
+		if (c < 0 || !pl_fact_same(&desired->v[d], &actual->v[a]))
 			sets[n_set++] = (struct pl_op){false, desired->v[d]};
 		d++;
 		a += c == 0;

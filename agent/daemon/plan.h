@@ -44,6 +44,9 @@ void pl_facts_clear(struct pl_facts *f);
 /* Appends a zeroed fact of @kind; NULL without memory. The pointer lives until the next call. */
 struct pl_fact *pl_facts_add(struct pl_facts *f, enum pl_fact_kind kind);
 
+/* Whether two facts of the same key have the same value. */
+bool pl_fact_same(const struct pl_fact *a, const struct pl_fact *b);
+
 struct pl_op {
 	bool del;	     /* else set */
 	struct pl_fact fact; /* del: the actual one, set: the desired one */

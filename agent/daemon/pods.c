@@ -704,6 +704,32 @@ void pl_pods_forget(struct pl_daemon *d, struct pl_pod *pod)
 
 /* ---- CHECK ---- */
 
+static void check_applied(struct pl_daemon *d, const struct pl_pod *pod, const struct pl_fact *f,
+			  json_t *differences)
+{
+	struct pl_fact now = *f;
+	char sentence[256];
+
+	switch (f->kind) {
+	case PL_FACT_ENDPOINT:
+		now.endpoint = pl_datapath_endpoints(d->dp)[f->index];
+		if (pl_fact_same(&now, f))
+			return;
+		snprintf(sentence, sizeof(sentence), "pl_endpoints has another entry %u for %s",
+			 f->index, pod->rec.host_ifname);
+		break;
+	case PL_FACT_ATTACH:
+		if (pl_datapath_attached(d->dp, f->hook, f->index) != PL_ATTACHED_NONE)
+			return;
+		snprintf(sentence, sizeof(sentence), "program %s is not attached to %s",
+			 f->hook == PL_HOOK_TO_POD ? "to-pod" : "from-pod", pod->rec.host_ifname);
+		break;
+	default: /* compared with the record */
+		return;
+	}
+	json_array_append_new(differences, json_string(sentence));
+}
+
 static void check_maps(struct pl_daemon *d, const struct pl_pod *pod, json_t *differences)
 {
 	char sentence[256], ip[PL_IP_STRLEN];
@@ -724,16 +750,8 @@ static void check_maps(struct pl_daemon *d, const struct pl_pod *pod, json_t *di
 			 pl_ip_format(&pod->rec.addrs[i].ip.ip, ip));
 		json_array_append_new(differences, json_string(sentence));
 	}
-	for (size_t i = 0; i < pod->applied.n; i++) {
-		const struct pl_fact *f = &pod->applied.v[i];
-
-		if (f->kind != PL_FACT_ATTACH ||
-		    pl_datapath_attached(d->dp, f->hook, f->index) != PL_ATTACHED_NONE)
-			continue;
-		snprintf(sentence, sizeof(sentence), "program %s is not attached to %s",
-			 f->hook == PL_HOOK_TO_POD ? "to-pod" : "from-pod", pod->rec.host_ifname);
-		json_array_append_new(differences, json_string(sentence));
-	}
+	for (size_t i = 0; i < pod->applied.n; i++)
+		check_applied(d, pod, &pod->applied.v[i], differences);
 	if (!pod->ready) {
 		snprintf(sentence, sizeof(sentence), "endpoint is not ready: %.200s", pod->why);
 		json_array_append_new(differences, json_string(sentence));
@@ -794,7 +812,7 @@ void pl_pods_link_changed(struct pl_daemon *d, const struct pl_nl_link *link)
 	if (!pod) {
 		/* A host end that left and came back has a new index. */
 		pod = find_by_host_link(d, link);
-		if (!pod || pl_links_get(&d->links, pod->rec.ifindex))
+		if (!pod || pod->going || pl_links_get(&d->links, pod->rec.ifindex))
 			return;
 		unindex_link(d, pod);
 		pod->rec.ifindex = link->ifindex;

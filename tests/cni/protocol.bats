@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # The plugin between a runtime and a scripted daemon: what it asks, what it makes of each answer,
 # and what it does when there is none. Links exist only where a test makes them itself.
-# time limit: 180
+# time limit: 300
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; $versions and $conf are of lib.bash
 
 load lib

@@ -3,7 +3,7 @@
 # The CNI specification, version 1.1.0, with the real daemon: each test names the section and the
 # verb whose MUSTs it holds the plugin to. Where older versions differ, all of them are tried.
 #   host (the sandbox): podlaned, the host ends | c1, c2 ...: containers, each with eth0
-# time limit: 300
+# time limit: 600
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; $versions and $conf are of lib.bash
 
 load lib
@@ -287,6 +287,43 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 	fails_with 104 program
 }
 
+again() { # the daemon, which puts its maps right at its start
+	stop_daemon
+	start_daemon
+}
+
+@test "Section 2, CHECK: map entries that are missing or another's, and a lost record, are named" {
+	add c1
+	maps=$(echo /sys/fs/bpf/podlane/v*/maps)
+	bpftool map delete pinned "$maps/pl_addrs4" key 10 77 0 2
+	check c1
+	fails_with 104 pl_addrs 10.77.0.2
+	again
+	check c1
+	succeeds
+	link=$(printf '%08x' "$(cat "/sys/class/net/$(host_end c1)/ifindex")" | sed 's/\(..\)\(..\)\(..\)\(..\)/0x\4 0x\3 0x\2 0x\1/')
+	# shellcheck disable=SC2086 # bytes
+	id=$(bpftool -j map lookup pinned "$maps/pl_links" key $link | jq .formatted.value.endpoint)
+	# shellcheck disable=SC2086,SC2046
+	bpftool map update pinned "$maps/pl_endpoints" key "$id" 0 0 0 value $(printf '0 %.0s' {1..64})
+	check c1
+	fails_with 104 pl_endpoints "$(host_end c1)"
+	again
+	check c1
+	succeeds
+	# shellcheck disable=SC2086
+	bpftool map delete pinned "$maps/pl_links" key $link
+	check c1
+	fails_with 104 pl_links "$(host_end c1)"
+	again
+	mv "$T/run/endpoints/c1:eth0.json" "$T/away"
+	check c1
+	fails_with 104 'record on disk'
+	mv "$T/away" "$T/run/endpoints/c1:eth0.json"
+	check c1
+	succeeds
+}
+
 @test "Section 2, CHECK: a lost link, an unknown container and a dead daemon are errors" {
 	add c1
 	ip link del "$(host_end c1)"
@@ -511,6 +548,12 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	conf=$(conf 1.1.0 '.ipam.ranges[0][0].subnet = "10.77.0.0/33"')
 	call ADD c1
 	fails_with 7 subnet
+	for v in $versions; do # "the same value as provided by the configuration"
+		conf=$(conf "$v" '.mtu = 1')
+		call ADD c1
+		fails_with 7 mtu
+		is ".cniVersion == \"$v\""
+	done
 	nothing_left
 }
 
@@ -576,6 +619,49 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	succeeds
 	pod c1 ping -q -c 1 -W 5 10.77.0.3
 	[ "$(ls "$T/run/endpoints")" = "$(printf '%s:eth0.json\n' c1 c2 c3)" ]
+}
+
+sbr() { # VERB CONTAINER IFNAME: Debian's, after podlane in the list of $conf
+	jq -c --argjson r "$3" '{cniVersion, name, type: "sbr", prevResult: $r}' <<<"$conf" |
+		env CNI_COMMAND="$1" CNI_CONTAINERID="$2" CNI_IFNAME=eth1 CNI_NETNS="/run/netns/$2" "$T/bin/sbr" 2>"$T/stderr"
+}
+
+spoofed() { "$build/podlane" --socket "$T/run/podlane.sock" -j stats | jq '[.. | objects | select(.reason? == "DROP_SPOOFED_IP") | .packets] | add // 0'; }
+
+@test "several interfaces in one pod: the sbr plugin makes each answer by itself, without ipam.routes" {
+	for dir in /usr/lib/cni /opt/cni/bin; do
+		[ ! -x "$dir/sbr" ] || ln -sf "$dir/sbr" "$T/bin/sbr"
+	done
+	[ -e "$T/bin/sbr" ] || skip "the sbr plugin is not installed"
+	two='.name = "net2" | .ipam = {ranges: [[{subnet: "10.77.8.0/24"}], [{subnet: "fd77:8::/112"}]]}'
+	add c1 1.0.0
+	conf=$(conf 1.0.0 "$two")
+	call ADD c1 eth1
+	succeeds
+	second=$output
+	add c2 1.0.0 "$two"
+	# Answers take the first interface's default route, where they are spoofed.
+	refute pod c2 ping -q -c 1 -W 1 10.77.8.2
+	[ "$(spoofed)" -gt 0 ]
+	sbr ADD c1 "$second" >"$T/second.json"
+	before=$(spoofed)
+	for ip in 10.77.8.2 fd77:8::2; do pod c2 ping -q -c 2 -W 5 $ip; done
+	pod c1 ping -q -c 2 -W 5 -I 10.77.8.2 10.77.8.3
+	pod c1 ping -q -c 2 -W 5 -I fd77:8::2 fd77:8::3
+	add c3 1.0.0
+	for ip in 10.77.0.3 fd77::3; do pod c1 ping -q -c 2 -W 5 $ip; done
+	for ip in 10.77.0.2 fd77::2; do pod c3 ping -q -c 2 -W 5 $ip; done
+	[ "$(spoofed)" = "$before" ]
+	check c1
+	succeeds
+	conf=$(conf 1.0.0 "$two" | jq -c --slurpfile r "$T/second.json" '.prevResult = $r[0]')
+	call CHECK c1 eth1
+	succeeds
+	sbr DEL c1 "$(cat "$T/second.json")"
+	call DEL c1 eth1
+	succeeds
+	refute grep -q . <(pod c1 ip rule show from 10.77.8.2)
+	pod c1 ping -q -c 1 -W 5 10.77.0.3
 }
 
 link_state() {
