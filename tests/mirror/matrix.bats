@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Complete: whichever way a packet travels, each session sees it once and only once, as the pod sent
 # it or as the pod gets it. Sessions "a", "b" and "all" concern that pod or all. Under its other names
-# this file tests the other way to attach, and netkit for pod b and c.
+# this file tests the other way to attach, and netkit beside veth: a L3, b L2.
 # time limit: 200
 
 load mirror
@@ -11,14 +11,18 @@ VIP4=10.96.0.10 VIP6=fd96::10
 
 setup_file() {
 	load mirror
-	export PL_ATTACH=auto PL_LINK=''
+	export PL_ATTACH=auto
 	case $BATS_TEST_FILENAME in
 	*_clsact.bats) PL_ATTACH=clsact ;;
-	*_netkit_l3.bats) PL_LINK='--link netkit --netkit-mode l3' ;;
-	*_netkit_l2.bats) PL_LINK='--link netkit --netkit-mode l2' ;;
+	*_netkit.bats) export PL_LINK_A='--link netkit --netkit-mode l3' PL_LINK_B='--link netkit --netkit-mode l2' ;;
 	esac
 	node_up --attach $PL_ATTACH
 	tap_up tap0
+	tap_up tapa
+	tap_up tapb
+	add all # each one's copies are told apart by the device
+	add a --endpoint a --to-device tapa
+	add b --endpoint b --to-device tapb
 	nft -f - <<-NFT
 		table inet nat {
 			chain prerouting {
@@ -41,19 +45,7 @@ teardown_file() {
 	node_down
 	ip link del tap0 2>/dev/null || :
 }
-teardown() {
-	unwatch
-	sessions_down
-}
-
-# The sessions; each one's copies are told apart by the device.
-sessions() {
-	[ -d /sys/class/net/tapa ] || tap_up tapa
-	[ -d /sys/class/net/tapb ] || tap_up tapb
-	add all
-	add a --endpoint a --to-device tapa
-	add b --endpoint b --to-device tapb
-}
+teardown() { unwatch; }
 
 watchers=()
 # at DEVICE: of what arrived there the next lines ask
@@ -87,20 +79,24 @@ once() {
 # What was watched, a line each.
 listing() { tcpdump -n -Z root -r "$watched" 2>/dev/null; }
 
-# echoes FROM TO DEVICE...: 3 requests and 3 replies, at each device each once, none twice
+# echoes FROM TO4 TO6 DEVICE...: 3 requests and 3 replies of each family, at each device each once, none twice
 echoes() {
-	local from=$1 to=$2 dev got
-	shift 2
-	if [ "$from" = node ]; then
-		once "$*" ping -n -q -c 3 -i 0.05 -W 1 "$to"
-	else
-		once "$*" pings "$from" "$to"
-	fi
+	local from=$1 to4=$2 to6=$3 dev got
+	shift 3
+	both() {
+		if [ "$from" = node ]; then
+			ping -n -q -c 3 -i 0.05 -W 1 "$to4" && ping -n -q -c 3 -i 0.05 -W 1 "$to6"
+		else
+			pings "$from" "$to4" && pings "$from" "$to6"
+		fi
+	}
+	once "$*" both
 	for dev; do
 		at "$dev"
-		got=$(listing | awk '/echo request/ { a++ } /echo reply/ { b++ } END { print a + 0, b + 0 }')
-		[ "$got" = "3 3" ] || {
-			echo "$dev: expected 3 3 copies of the echo and its reply, not $got:"
+		got=$(listing | awk '/ICMP echo request/ { a++ } /ICMP echo reply/ { b++ }
+			/ICMP6, echo request/ { c++ } /ICMP6, echo reply/ { d++ } END { print a + 0, b + 0, c + 0, d + 0 }')
+		[ "$got" = "3 3 3 3" ] || {
+			echo "$dev: expected 3 copies of each echo and reply, IPv4 and IPv6, not $got:"
 			listing | head -n 30
 			return 1
 		}
@@ -108,58 +104,41 @@ echoes() {
 }
 
 @test "pod to pod on the node: at the sender, at the receiver, at both" {
-	sessions
-	echoes a $B4 tap0w tapaw tapbw
-	echoes a $B6 tap0w tapaw tapbw
-	echoes b $C4 tapbw
-	echoes b $C6 tapbw
+	echoes a $B4 $B6 tap0w tapaw tapbw
+	echoes b $C4 $C6 tapbw
+	echoes c $A4 $A6 tapaw
 }
 
 @test "outside to pod and back" {
-	sessions
-	echoes outside $A4 tap0w tapaw
-	echoes outside $A6 tap0w tapaw
-	echoes outside $B4 tapbw
-	echoes outside $B6 tapbw
+	echoes outside $A4 $A6 tap0w tapaw
+	echoes outside $B4 $B6 tapbw
 }
 
 @test "pod to outside and back" {
-	sessions
-	echoes a $OUT4 tap0w tapaw
-	echoes a $OUT6 tap0w tapaw
-	echoes b $OUT4 tapbw
-	echoes b $OUT6 tapbw
+	echoes a $OUT4 $OUT6 tap0w tapaw
+	echoes b $OUT4 $OUT6 tapbw
 }
 
 @test "host to pod and back, the stack's way" {
-	sessions
-	echoes node $A4 tap0w tapaw
-	echoes node $A6 tap0w tapaw
-	echoes node $B4 tapbw
-	echoes node $B6 tapbw
+	echoes node $A4 $A6 tap0w tapaw
+	echoes node $B4 $B6 tapbw
 }
 
 @test "pod to host and back" {
-	sessions
-	echoes a $NODE4 tap0w tapaw
-	echoes a $NODE6 tap0w tapaw
-	echoes b $NODE4 tapbw
-	echoes b $NODE6 tapbw
+	echoes a $NODE4 $NODE6 tap0w tapaw
+	echoes b $NODE4 $NODE6 tapbw
 }
 
 @test "a packet is what the pod sent, before rewriting, and what the pod gets, after it" {
-	sessions
 	ttl=$(in_ns a sysctl -n net.ipv4.ip_default_ttl)
-	mac_a=$(in_ns a cat /sys/class/net/eth0/address)
+	from="and ether src $(in_ns a cat /sys/class/net/eth0/address)"
+	[ -z "${PL_LINK_A:-}" ] || from='' # frames of an L3 link have no addresses but those that the copy is given
 	mac_b=$(in_ns b cat /sys/class/net/eth0/address)
 	once "tapaw tapbw" pings a $B4
 	at tapaw
-	copies_are 3 "icmp[icmptype] = icmp-echo and ip[8] = $ttl and ether src $mac_a"
+	copies_are 3 "icmp[icmptype] = icmp-echo and ip[8] = $ttl $from"
 	at tapbw
-	case $PL_LINK in # frames of an L3 link have no addresses but those that the copy is given
-	*l3) copies_are 3 "icmp[icmptype] = icmp-echo and ip[8] = $((ttl - 1)) and ip" ;;
-	*) copies_are 3 "icmp[icmptype] = icmp-echo and ip[8] = $((ttl - 1)) and ether dst $mac_b" ;;
-	esac
+	copies_are 3 "icmp[icmptype] = icmp-echo and ip[8] = $((ttl - 1)) and ether dst $mac_b"
 }
 
 # get FROM URL
@@ -174,7 +153,6 @@ handshake() { # FAMILY FILTER
 }
 
 @test "pod to service to pod, translated by the stack: once for each session" {
-	sessions
 	once "tap0w tapaw tapbw" get a http://$VIP4/
 	at tap0w
 	handshake 4
@@ -190,7 +168,6 @@ handshake() { # FAMILY FILTER
 }
 
 @test "outside to a published port of a pod" {
-	sessions
 	once "tap0w tapbw" get outside http://$NODE4:8888/
 	for dev in tap0w tapbw; do
 		at $dev
@@ -215,7 +192,6 @@ stream() {
 }
 
 @test "a stream of GSO packets is copied whole, each byte once" {
-	sessions
 	for server in $B4 "[$B6]"; do
 		once "tap0w tapaw tapbw" in_ns a curl -sS -m 10 -o /dev/null "http://$server:8080/large"
 		for dev in tap0w tapaw tapbw; do
@@ -234,7 +210,6 @@ stream() {
 }
 
 @test "fragments, both families" {
-	sessions
 	once "tap0w tapbw" pings a $B4 -s 4000
 	for dev in tap0w tapbw; do
 		at $dev
@@ -247,10 +222,23 @@ stream() {
 	done
 }
 
+@test "copies are cut where asked, and a filter that rejects them makes none" {
+	add cut --endpoint b --to-device tapb --snaplen 60
+	add none --to-device tapb --filter 'vlan or tcp port 9'
+	once tapbw pings a $B4 -s 200
+	at tapbw
+	copies_are 6 'icmp and greater 242' # by session b
+	copies_are 6 'icmp and less 60'
+	copies_are 12 icmp
+	[ "$(counter cut truncated)" = 6 ]
+	[ "$(counter none matched)" = 0 ]
+	podlane mirror del cut
+	podlane mirror del none
+}
+
 @test "ARP and neighbour discovery of pods are there as well" {
-	sessions
-	in_ns a ip neigh flush all
-	in_ns a sh -c "ip neigh replace $NODE4 lladdr 02:00:00:00:00:09 dev eth0 nud stale || :"
-	once tapaw in_ns a sh -c "busybox arping -q -c 2 -I eth0 169.254.1.1 || :"
+	in_ns b ip neigh flush all
+	in_ns b sh -c "ip neigh replace $NODE4 lladdr 02:00:00:00:00:09 dev eth0 nud stale || :"
+	once tapbw in_ns b sh -c "busybox arping -q -c 2 -I eth0 169.254.1.1 || :"
 	[ "$(copies arp)" -ge 1 ]
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # A pod sends as itself or not at all; what it needs to be an IPv6 host works; and the protection
 # can be switched off for an endpoint that asks for it.
+# kernels: no
 # time limit: 120
 
 load node

@@ -19,6 +19,8 @@ setup_file() {
 	load ../mirror/mirror
 	node_up
 	ip -n outside addr add $FAR6/64 dev eth0 nodad
+	# GRE over IPv6 takes frames for others as its own: one that routes would send the copies on.
+	in_ns outside sysctl -qw net.ipv4.ip_forward=0
 	pings outside $NODE4 # neighbours: the first copy waits for nobody
 	pings outside $NODE6 -I $FAR6
 	pings outside $NODE6

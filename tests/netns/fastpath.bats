@@ -6,14 +6,13 @@
 
 load node
 
-# Under its other names this file tests the other way to attach, and netkit beside veth.
+# Under its other names this file tests the other way to attach, and netkit beside veth: b L3, c L2.
 setup_file() {
 	load node
-	export PL_ATTACH=auto PL_LINK=''
+	export PL_ATTACH=auto
 	case $BATS_TEST_FILENAME in
 	*_clsact.bats) PL_ATTACH=clsact ;;
-	*_netkit_l3.bats) PL_LINK='--link netkit --netkit-mode l3' ;;
-	*_netkit_l2.bats) PL_LINK='--link netkit --netkit-mode l2' ;;
+	*_netkit.bats) export PL_LINK_B='--link netkit --netkit-mode l3' PL_LINK_C='--link netkit --netkit-mode l2' ;;
 	esac
 	node_up --attach $PL_ATTACH
 }
@@ -36,7 +35,7 @@ to_b() { reason b in FORWARD_LOCAL; }
 		grep -qx clsact "$BATS_TEST_TMPDIR/kind"
 	fi ;;
 	esac
-	[ -z "$PL_LINK" ] || [ "$(podlane -j endpoint show b | jq -r .endpoint.attached.fromPod)" = netkit ]
+	[ -z "${PL_LINK_B:-}" ] || [ "$(podlane -j endpoint show b | jq -r .endpoint.attached.fromPod)" = netkit ]
 }
 
 @test "pod to pod, IPv4: redirected both ways, nothing through the stack" {
@@ -83,7 +82,7 @@ to_b() { reason b in FORWARD_LOCAL; }
 @test "a TCP stream of large segments goes the short way, every byte" {
 	witness_up
 	mkdir "$BATS_TEST_TMPDIR/www"
-	head -c 20000000 /dev/urandom >"$BATS_TEST_TMPDIR/www/file"
+	head -c 5000000 /dev/urandom >"$BATS_TEST_TMPDIR/www/file"
 	serve b busybox httpd -f -p '[::]:7000' -h "$BATS_TEST_TMPDIR/www"
 	listens b 7000
 	in_ns a curl -sS -m 20 "http://$B4:7000/file" | cmp - "$BATS_TEST_TMPDIR/www/file"
@@ -173,7 +172,7 @@ to_b() { reason b in FORWARD_LOCAL; }
 	[ "$status" -ne 0 ]
 	[ "$(witness_caught)" -gt 0 ]
 	witness_down
-	[ -n "$PL_LINK" ] || pings a $B4 # netkit without its program sends nothing, by policy
+	[ -n "${PL_LINK_B:-}" ] || pings a $B4 # netkit without its program sends nothing, by policy
 	witness_up
 	daemon_start --attach $PL_ATTACH
 	pings a $B4

@@ -3,6 +3,7 @@
 # A flow stays on the way that it came, also where the other end of it lies beyond the uplink: a
 # service's backend that answers the pod by the pod's own address, and a masqueraded pod that is
 # called from outside. Rules like kube-proxy's drop what conntrack finds invalid.
+# kernels: no
 # time limit: 200
 
 load node

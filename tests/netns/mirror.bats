@@ -1,19 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# Mirror sessions on this kernel and kind of link, by their counters: on each way an echo and its reply
-# are copied once for each session that concerns them, and a session whose filter rejects them gets
-# none. tests/mirror looks at the copies themselves.
+# Mirror sessions on this kernel, by their counters: on each way an echo and its reply are copied once
+# for each session that concerns them, and a session whose filter rejects them gets none. tests/mirror
+# looks at the copies themselves, and at netkit.
 # time limit: 200
 
 load node
 
 setup_file() {
 	load node
-	export PL_LINK=''
-	case $BATS_TEST_FILENAME in
-	*_netkit_l3.bats) PL_LINK='--link netkit --netkit-mode l3' ;;
-	*_netkit_l2.bats) PL_LINK='--link netkit --netkit-mode l2' ;;
-	esac
 	node_up
 	ip link add tap0 type veth peer name tap0w
 	ip link set tap0w up

@@ -52,7 +52,7 @@ grew() {
 prog_of() { # POD: the id of the program at its netkit hook, by the kernel's own word
 	local index
 	index=$(cat "/sys/class/net/$(host_end "$1")/ifindex")
-	bpftool -j link show pinned "/sys/fs/bpf/podlane/v2/links/from_netkit-$index" | jq .prog_id
+	bpftool -j link show pinned /sys/fs/bpf/podlane/v*/links/from_netkit-"$index" | jq .prog_id
 }
 
 @test "each has the link that it asked for" {

@@ -119,11 +119,15 @@ pings() {
 	[[ $said = *" 3 received"* ]]
 }
 
+# Emulated, everything takes ten times as long; what comes of many repetitions shows natively.
+emulated() { [ -n "${PODLANE_KERNEL_TEST:-}" ]; }
+
 # flood_start FROM ADDRESS [SECONDS]: a ping every so many seconds from now on; several may run
 flood_start() {
-	local n
+	local n pause=0.002
 	n=$(find "$BATS_FILE_TMPDIR" -name 'flood-*' | wc -l)
-	ip netns exec "$1" ping -n -i "${3:-0.002}" -W 1 "$2" >"$BATS_FILE_TMPDIR/flood-$n" 2>&1 3>&- &
+	! emulated || pause=0.01
+	ip netns exec "$1" ping -n -i "${3:-$pause}" -W 1 "$2" >"$BATS_FILE_TMPDIR/flood-$n" 2>&1 3>&- &
 	echo "$! $BATS_FILE_TMPDIR/flood-$n $1 $2" >>"$BATS_FILE_TMPDIR/floods"
 }
 
@@ -155,16 +159,17 @@ floods_kill() {
 	rm -f "$BATS_FILE_TMPDIR"/flood*
 }
 
-# The whole node of most files: outside, three pods, the daemon's options as arguments. Pods b and c
-# take the link options in PL_LINK; a is on veth always.
+# The whole node of most files: outside, three pods, the daemon's options as arguments. Each pod
+# takes the link options in PL_LINK_A, ..._B, ..._C, if any.
 node_up() {
 	outside_up
 	daemon_start "$@"
-	pod_up a
 	# shellcheck disable=SC2086
-	pod_up b ${PL_LINK:-}
+	pod_up a ${PL_LINK_A:-}
 	# shellcheck disable=SC2086
-	pod_up c ${PL_LINK:-}
+	pod_up b ${PL_LINK_B:-}
+	# shellcheck disable=SC2086
+	pod_up c ${PL_LINK_C:-}
 	A4=$(ip4_of a) B4=$(ip4_of b) C4=$(ip4_of c)
 	A6=$(ip6_of a) B6=$(ip6_of b) C6=$(ip6_of c)
 	export A4 B4 C4 A6 B6 C6
