@@ -126,7 +126,10 @@ static int check_device(struct pl_mirrors *m, const struct pl_mirror_spec *spec,
 			       PL_MIRROR_DEVICES);
 	link = pl_links_by_name(&m->d->links, name);
 	if (!link && !may_be_away)
-		return pl_fail(err, -ENODEV, "target.device: the host has no device %s", name);
+		return pl_fail(err, -ENODEV,
+			       "target.device: the host has no device %s: make it first, or "
+			       "declare the session in podlaned.json, which may wait for it",
+			       name);
 	if (link && link->flags & IFF_LOOPBACK)
 		return pl_fail(
 			err, -EINVAL,
@@ -157,6 +160,13 @@ static int check_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, bool dec
 		r = check_device(m, spec, declared, err);
 	if (!r && !declared && spec->target.kind == PL_TARGET_ENDPOINT) {
 		r = pl_pods_query(m->d, spec->target.name, &pod, err);
+		if (r == -ENOENT)
+			return pl_fail(
+				err, r,
+				"target.endpoint: no endpoint is named \"%s\": add it first, "
+				"or declare the session in podlaned.json, which may wait for "
+				"it",
+				spec->target.name);
 		if (r < 0)
 			pl_fail_prefix(err, "target.endpoint");
 	}

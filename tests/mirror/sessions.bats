@@ -77,10 +77,10 @@ teardown() {
 @test "what cannot be is refused by name" {
 	add one
 	refused 'already' add one
-	refused 'no device nope' podlane mirror add x --all --to-device nope
+	refused 'no device nope: make it first, or declare' podlane mirror add x --all --to-device nope
 	refused 'host itself' podlane mirror add x --all --to-device lo
 	refused 'themselves' podlane mirror add x --all --to-device plm-3
-	refused 'no endpoint is named "nope"' podlane mirror add x --all --to-endpoint nope
+	refused 'no endpoint is named "nope": add it first, or declare' podlane mirror add x --all --to-endpoint nope
 	refused 'no mirror session' podlane mirror del nope
 	refused 'is this node itself' podlane mirror add x --endpoint a --to-vxlan $NODE4 --vni 1
 	refused 'is this node itself' podlane mirror add x --endpoint a --to-vxlan 127.0.0.1 --vni 1
@@ -200,6 +200,26 @@ teardown() {
 	copies_are 6 'icmp[icmptype] = icmp-echo'
 }
 
+@test "sessions and their counters survive a start with other maps" {
+	add kept --filter icmp
+	add trimmed --snaplen 64 --endpoint a --filter icmp
+	pings a $B4
+	[ "$(counter kept sent)" = 6 ]
+	daemon_stop
+	daemon_start --max-endpoints 100
+	state_is kept active
+	state_is trimmed active
+	[ "$(counter kept sent)" = 6 ]
+	watch_start
+	pings a $B4
+	watch_stop
+	copies_are 6 'icmp[icmptype] = icmp-echo'
+	[ "$(counter kept sent)" = 12 ]
+	[ "$(counter trimmed truncated)" = 12 ]
+	daemon_stop
+	daemon_start
+}
+
 @test "a broken record costs no other session" {
 	add good
 	daemon_stop
@@ -294,6 +314,25 @@ teardown() {
 	[ "$(counter slow matched)" = 200 ]
 	[ "$(counter slow sent)" -le 25 ]
 	[ $(($(counter slow sent) + $(counter slow rateLimited))) = 200 ]
+}
+
+@test "a limit of bytes holds on live traffic, and watch shows its rates" {
+	local begun=$EPOCHREALTIME bytes
+	add narrow --bps 5000 --filter icmp
+	in_ns a ping -n -q -c 100 -i 0.002 -W 1 -s 1000 $B4 | grep ' 100 received'
+	bytes=$(counter narrow sentBytes)
+	[ "$(counter narrow matched)" = 200 ]
+	[ $(($(counter narrow sent) + $(counter narrow rateLimited))) = 200 ]
+	[ "$bytes" -ge 5000 ]
+	# A second's burst and what came since; the last copy may overdraw the bucket.
+	awk "BEGIN { exit !($bytes <= 5000 * (1 + $EPOCHREALTIME - $begun) + 1042) }"
+
+	in_ns a ping -n -q -c 300 -i 0.01 -s 1000 $B4 >/dev/null 3>&- &
+	podlane -j mirror watch narrow -i 1 -n 2 >"$BATS_TEST_TMPDIR/rates"
+	wait $!
+	tail -n 1 "$BATS_TEST_TMPDIR/rates" | jq -ce '.mirrors[0].rates' # shown where the next line fails
+	tail -n 1 "$BATS_TEST_TMPDIR/rates" | jq -e '.mirrors[0].rates |
+		.matched > 50 and .rateLimited > 40 and .sentBytes > 1000 and .sentBytes < 12000'
 }
 
 @test "a snap length cuts the copy alone, on a device that comes and goes" {

@@ -62,6 +62,22 @@ copied() {
 	copied c $B6 6 0 6
 }
 
+# received POD: packets that its link brought it
+received() { in_ns "$1" cat /sys/class/net/eth0/statistics/rx_packets; }
+
+@test "to an analyser pod, which is not mirrored itself" {
+	podlane mirror add probe --endpoint a --to-endpoint c \
+		--filter 'icmp[icmptype] = icmp-echo or (icmp6 and ip6[40] = 128)'
+	local before
+	before=$(received c)
+	pings a $B4
+	pings a $B6
+	[ "$(podlane -j mirror show probe | jq -c '[.mirror.counters | .matched, .sent]')" = '[6,6]' ]
+	[ $(($(received c) - before)) -ge 6 ]
+	podlane -j endpoint show c | jq -e '.endpoint.mirrors | index("probe") | not'
+	podlane mirror del probe
+}
+
 @test "outside to pod and pod to outside" {
 	copied outside $B4 6 0 6
 	copied outside $B6 6 0 6
