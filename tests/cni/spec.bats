@@ -436,6 +436,14 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	pod c1 ping -q -c 1 -W 5 fd77:1::3
 	check c1
 	succeeds
+	# What only the delegate knows: its lease is gone.
+	mv "$T/leases/net1/10.77.1.2" "$T/leases/net1/fd77:1::2" "$T"
+	check c1
+	[ "$status" != 0 ]
+	is '.msg | contains("host-local")'
+	mv "$T/10.77.1.2" "$T/fd77:1::2" "$T/leases/net1"
+	check c1
+	succeeds
 	call DEL c1
 	succeeds
 	call DEL c1
@@ -574,6 +582,33 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 	CNI_ARGS='IP=10.77.0.1' call ADD c4
 	[ "$status" != 0 ]
 	refute pod c4 ip link show eth0
+}
+
+@test "networks of one family: the other has neither address nor route, and packets flow at once" {
+	v6='.ipam = {ranges: [[{subnet: "fd77:6::/64"}]], exclude: ["fd77:6::2/127"]}'
+	# As runtimes leave a namespace that they take for one without IPv6.
+	new_pod c1
+	ip netns exec c1 sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+	add c1 1.1.0 "$v6"
+	is '[.ips[] | [.address, .gateway]] == [["fd77:6::4/128", "fd77:6::1"]]'
+	is '[.routes[].dst] == ["::/0"]'
+	add c2 1.1.0 "$v6"
+	pod c1 ping -q -c 1 -W 5 fd77:6::5
+	pod c1 ping -q -c 1 -W 5 fd77:6::1
+	[ -z "$(ip -n c1 -4 addr show dev eth0)$(ip -n c1 -4 route show)" ]
+	check c2
+	succeeds
+	add c3 1.1.0 '.ipam.ranges = [[{subnet: "10.77.4.0/24"}]]'
+	is '[.ips[].address] == ["10.77.4.2/32"]'
+	is '[.routes[].dst] == ["0.0.0.0/0"]'
+	add c4 1.1.0 '.ipam.ranges = [[{subnet: "10.77.4.0/24"}]]'
+	pod c3 ping -q -c 1 -W 5 10.77.4.3
+	[ -z "$(ip -n c3 -6 route show default)" ]
+	check c3
+	succeeds
+	conf=$(conf 1.1.0)
+	for i in 1 2 3 4; do call DEL "c$i"; succeeds; done
+	nothing_left
 }
 
 @test "an exhausted range, a namespace that is gone and a file that is none leave nothing half-made" {
