@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # Harmless: whatever state the target is in, the originals pass, none is lost or changed, and the
 # session's counters say what became of the copies.
-# time limit: 200
+# time limit: 300
 
 load mirror
 
