@@ -226,10 +226,10 @@ all_pairs() { # v w t u s r: addresses
 @test "restarted, killed and upgraded under traffic of every kind: no packet is lost" {
 	old_t=$(prog_of t) old_s=$(prog_of s)
 	witness_up
-	flood_start v $T4 0.01
-	flood_start t $S6 0.01
-	flood_start s $OUT4 0.01
-	flood_start outside $T6 0.01
+	flood_start v $T4
+	flood_start t $S6
+	flood_start s $OUT4
+	flood_start outside $T6
 	daemon_stop TERM
 	daemon_start --native 192.0.2.0/24,2001:db8:1::/64
 	daemon_stop KILL

@@ -41,7 +41,7 @@ rounds() { if emulated; then echo "$1"; else echo "$1 $1"; fi; }
 
 @test "a map size that changed builds a new set beside the old: no packet is lost" {
 	witness_up
-	flood_start a $B4
+	flood_start a $B4 0.01
 	daemon_stop
 	daemon_start --max-endpoints 100
 	flood_lossless
