@@ -339,10 +339,17 @@ static void attach_and_reopen(enum pl_attach_choice choice, enum pl_attach_kind 
 	close_it(&dp);
 }
 
+static void skip_without_tcx(void)
+{
+	if (have_tcx)
+		return;
+	print_message("# skip: this kernel has no tcx\n");
+	skip();
+}
+
 static void test_tcx(void **state)
 {
-	if (!have_tcx)
-		skip();
+	skip_without_tcx();
 	attach_and_reopen(PL_ATTACH_TCX, PL_ATTACHED_TCX);
 }
 
@@ -356,8 +363,7 @@ static void test_restart_keeps_the_link(void **state)
 	struct pl_datapath *dp;
 	struct bpf_link_info before, after;
 
-	if (!have_tcx)
-		skip();
+	skip_without_tcx();
 	dp = open_as(PL_ATTACH_AUTO);
 	attach(dp, PL_HOOK_FROM_WIRE, device());
 	before = pinned_link("from_wire");
@@ -376,8 +382,7 @@ static void test_changed_choice(void **state)
 						      PL_ATTACH_AUTO, PL_ATTACH_CLSACT};
 	const uint32_t ifindex = device();
 
-	if (!have_tcx)
-		skip();
+	skip_without_tcx();
 	for (size_t i = 0; i < PL_ARRAY_SIZE(steps); i++) {
 		const bool clsact = steps[i] == PL_ATTACH_CLSACT;
 		struct pl_datapath *dp = open_as(steps[i]);
@@ -550,8 +555,7 @@ static void test_device_moved(void **state)
 	struct bpf_link_info info = {0};
 	__u32 len = sizeof(info);
 
-	if (!have_tcx)
-		skip();
+	skip_without_tcx();
 	attach(dp, PL_HOOK_FROM_POD, ifindex);
 	fd = bpf_obj_get(link_path(SET, "from_pod", ""));
 	assert_true(fd >= 0);
@@ -1251,6 +1255,7 @@ static void test_rcu_is_left_as_it_was(void **state)
 
 	if (read_char(DP_RCU_EXPEDITED) != '0') {
 		close_it(&dp);
+		print_message("# skip: grace periods are expedited here in any case\n");
 		skip();
 	}
 	attach(dp, PL_HOOK_FROM_POD, device());

@@ -106,7 +106,7 @@ static struct pl_record make(struct world *w, uint8_t kind, struct pl_nl_link *r
 	r = pl_podlink_create(w->nl, w->pod, &rec, &routes, ret_host_end, &err);
 	if (r == -EOPNOTSUPP && kind != PL_LINK_VETH) {
 		json_decref(differences);
-		print_message("skip: this kernel has no netkit\n");
+		print_message("# skip: this kernel has no netkit\n");
 		skip();
 	}
 	if (r < 0)

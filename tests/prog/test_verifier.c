@@ -81,7 +81,7 @@ static void test_baseline(void **state)
 	}
 	assert_int_equal(bad, 0);
 	if (!known) {
-		print_message("skip: no baseline for %s\n", conditions);
+		print_message("# skip: no baseline for %s\n", conditions);
 		skip();
 	}
 }
