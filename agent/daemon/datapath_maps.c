@@ -342,7 +342,6 @@ int pl_datapath_addr_set(struct pl_datapath *dp, const struct pl_ip *ip, const s
 int pl_datapath_addr_del(struct pl_datapath *dp, const struct pl_ip *ip)
 {
 	int fd = addrs_fd(dp, ip);
-
 	int r;
 
 	if (fd < 0)
