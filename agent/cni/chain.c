@@ -56,7 +56,7 @@ json_t *cni_prev_addresses(const json_t *result, const char *ifname)
 
 static bool is_pair(const struct pl_nl_link *host, const struct pl_nl_link *pod)
 {
-	if (strcmp(host->kind, "veth") != 0 && strcmp(host->kind, "netkit") != 0)
+	if (!pl_nl_is_pair(host))
 		return false;
 	return host->ifindex == pod->peer_ifindex && host->peer_ifindex == pod->ifindex &&
 	       host->peer_nsid >= 0;

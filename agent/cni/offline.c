@@ -13,11 +13,6 @@
 #include "nl.h"
 #include "record.h"
 
-static bool is_pair_kind(const char *kind)
-{
-	return strcmp(kind, "veth") == 0 || strcmp(kind, "netkit") == 0;
-}
-
 static int delete_link(struct pl_nl *nl, uint32_t ifindex, struct pl_error *err)
 {
 	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *batch = NULL;
@@ -39,7 +34,7 @@ static int delete_if_ours(struct pl_nl *nl, uint32_t ifindex, const struct pl_ma
 
 	if (!ifindex || pl_nl_link_get(nl, NULL, ifindex, &link) < 0)
 		return -ENOENT;
-	if (!is_pair_kind(link.kind) || memcmp(&link.mac, mac, sizeof(*mac)) != 0)
+	if (!pl_nl_is_pair(&link) || memcmp(&link.mac, mac, sizeof(*mac)) != 0)
 		return -ENOENT;
 	return delete_link(nl, ifindex, err);
 }
@@ -95,7 +90,7 @@ static int delete_leftover(const char *container_id, const char *ifname, struct 
 	if (code < 0)
 		return code;
 	pl_host_ifname(container_id, ifname, name);
-	if (pl_nl_link_get(host, name, 0, &link) < 0 || !is_pair_kind(link.kind))
+	if (pl_nl_link_get(host, name, 0, &link) < 0 || !pl_nl_is_pair(&link))
 		return 0;
 	return delete_link(host, link.ifindex, err);
 }

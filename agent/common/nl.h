@@ -43,6 +43,12 @@ struct pl_nl_link {
 	int32_t new_nsid; /* of RTM_DELLINK: where it moved; PL_NL_NSID_HERE: a deletion */
 };
 
+/* Of the kinds that reach a pod: veth or netkit. */
+static inline bool pl_nl_is_pair(const struct pl_nl_link *link)
+{
+	return !strcmp(link->kind, "veth") || !strcmp(link->kind, "netkit");
+}
+
 /*
  * Opens in netns @netns_fd (-1: the current one); the thread is back in its own netns after. Where
  * the way back is barred the process aborts: it must never go on inside a pod's netns.

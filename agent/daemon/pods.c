@@ -125,7 +125,7 @@ static bool is_ready(const struct pl_pod *pod, const struct pl_nl_link *link, co
 
 	if (!link)
 		why = "the host end is gone, or in another network namespace";
-	else if (strcmp(link->kind, "veth") && strcmp(link->kind, "netkit"))
+	else if (!pl_nl_is_pair(link))
 		why = "the host end is neither veth nor netkit";
 	else if (link->peer_nsid == PL_NL_NSID_HERE)
 		why = "the pod end is in the host's network namespace";
@@ -544,7 +544,7 @@ static int adopt_link(struct pl_daemon *d, const struct pl_pod_request *req, str
 	if (r < 0)
 		return pl_fail(err, r, "accelerate: host end %s: %s", req->host_ifname,
 			       strerror(-r));
-	if (strcmp(link.kind, "veth") && strcmp(link.kind, "netkit"))
+	if (!pl_nl_is_pair(&link))
 		return pl_fail(err, -EINVAL, "accelerate: %s is neither veth nor netkit",
 			       req->host_ifname);
 	if (link.master)
@@ -640,8 +640,7 @@ int pl_pods_delete_leftover(struct pl_daemon *d, const char *container_id, const
 
 	pl_host_ifname(container_id, ifname, rec.host_ifname);
 	link = pl_links_by_name(&d->links, rec.host_ifname);
-	if (!link || (strcmp(link->kind, "veth") && strcmp(link->kind, "netkit")) ||
-	    pl_pods_by_ifindex(d, link->ifindex))
+	if (!link || !pl_nl_is_pair(link) || pl_pods_by_ifindex(d, link->ifindex))
 		return 0;
 	pl_info("link without record deleted host=%s container=%s ifname=%s", rec.host_ifname,
 		container_id, ifname);
