@@ -32,7 +32,7 @@ _Static_assert((int)PL_STATE_DROPPED == (int)PL_MIRROR_DROPS &&
 enum {
 	PL_SEEN_VALID = 0x8000, /* in skb->tc_index */
 	PL_SEEN_RANKS = 15,
-	PL_MIRRORS_PER_CALL = 8, /* 64 sessions take 8 of the 32 tail calls that are allowed */
+	PL_MIRRORS_PER_CALL = 4, /* 64 sessions take 16 of the 32 tail calls that are allowed */
 	PL_NS_PER_MS = 1000000,
 	PL_NS_PER_S = 1000000000,
 };
@@ -148,10 +148,24 @@ PL_INLINE enum pl_mirrored pl_mirrors_of(struct pl_packet *p, enum pl_reason rea
 	return PL_MIRROR_FAILED_REWRITTEN;
 }
 
+/* The end of what is passed on, or dropped. */
+PL_INLINE int pl_conclude_unforwarded(struct pl_packet *p, enum pl_reason reason)
+{
+	reason = pl_forget(reason, p->skb);
+	if (reason <= PL_FORWARD_NATIVE) /* never: the verifier has forgotten */
+		return TC_ACT_UNSPEC;
+	pl_mirrors_of(p, reason);
+	return pl_verdict(p, reason, NULL, 0);
+}
+
 /* The end of the programs that forward: copies, then the verdict. */
 PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_way *way)
 {
-	enum pl_mirrored mirrored = pl_mirrors_of(p, reason);
+	enum pl_mirrored mirrored;
+
+	if (reason > PL_FORWARD_NATIVE)
+		return pl_conclude_unforwarded(p, reason);
+	mirrored = pl_mirrors_of(p, reason);
 
 	if (mirrored == PL_MIRROR_FAILED_REWRITTEN)
 		return pl_verdict(p, reason, way, 1);

@@ -18,11 +18,6 @@
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-/*
- * Hides from the compiler where a value comes from. It would test two facts out of one word as one,
- * or keep half of a pointer that it saw loaded from 32 bits: the verifier follows neither.
- */
-#define pl_opaque(x) asm volatile("" : "+r"(x))
 
 enum {
 	PL_GO_ON = -1,
@@ -278,6 +273,7 @@ PL_INLINE void pl_transport(struct pl_packet *p)
 		pl_l4_of_ip4(p->ip4, p->end, &p->l4);
 	else if (p->family == 6)
 		pl_l4_of_ip6(p->ip6, p->end, &p->l4);
+	p->l4.kind = pl_forget(p->l4.kind, p->skb);
 }
 
 #endif

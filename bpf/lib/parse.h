@@ -56,6 +56,25 @@ enum {
 	PL_ICMP6_ECHO_REPLY = 129,
 };
 
+/*
+ * Hides from the compiler where a value comes from. It would test two facts out of one word as one,
+ * or keep half of a pointer that it saw loaded from 32 bits: the verifier follows neither.
+ */
+#define pl_opaque(x) asm volatile("" : "+r"(x))
+
+/*
+ * The same value, of which the verifier knows its type alone: to it, a pointer less itself is any
+ * number. Where many ways meet, each with a constant of its own, it would else follow what comes
+ * behind once for every constant.
+ */
+PL_INLINE __u32 pl_forget(__u32 value, const void *pointer)
+{
+	const char *same = pointer;
+
+	pl_opaque(same);
+	return value + (__u32)(same - (const char *)pointer);
+}
+
 struct pl_cursor {
 	void *pos;
 	void *end;
@@ -161,8 +180,7 @@ enum pl_ip6_walk {
 	PL_WALK_LONG,		/* more headers than are walked */
 };
 
-/* Takes extension headers; *next: IPv6 next header before, what stopped the walk after. */
-PL_INLINE enum pl_ip6_walk pl_take_extensions(struct pl_cursor *c, __u8 *next)
+PL_INLINE enum pl_ip6_walk pl_walk_extensions(struct pl_cursor *c, __u8 *next)
 {
 	for (int i = 0; i < PL_EXTENSIONS_MAX; i++) {
 		__u8 unit = pl_extensions[*next];
@@ -182,6 +200,23 @@ PL_INLINE enum pl_ip6_walk pl_take_extensions(struct pl_cursor *c, __u8 *next)
 			return PL_WALK_SHORT;
 	}
 	return pl_ip6_is_extension(*next) ? PL_WALK_LONG : PL_WALK_DONE;
+}
+
+/*
+ * Takes extension headers; *next: IPv6 next header before, what stopped the walk after. The many
+ * ways out of it are one to the verifier.
+ */
+PL_INLINE enum pl_ip6_walk pl_take_extensions(struct pl_cursor *c, __u8 *next)
+{
+	enum { LONGEST = PL_EXTENSIONS_MAX * (8 + 0x7ff) };
+	char *start = c->pos;
+	enum pl_ip6_walk walk = pl_walk_extensions(c, next);
+	__u32 taken = (__u32)((char *)c->pos - start);
+
+	_Static_assert(LONGEST < 0x3fff, "the mask takes nothing away");
+	pl_opaque(taken);
+	c->pos = start + (taken & 0x3fff);
+	return pl_forget(walk, start);
 }
 
 /* What flows, segment sizes and samples need of the transport header. */
@@ -315,8 +350,12 @@ PL_INLINE void pl_l4_of_ip6(struct ipv6hdr *ip, void *end, struct pl_l4 *l4)
 
 	*l4 = (struct pl_l4){.headers = (__u32)((char *)c.pos - (char *)ip), .protocol = next};
 	l4->fragment = walk == PL_WALK_FIRST_FRAGMENT || walk == PL_WALK_LATER_FRAGMENT;
-	if (l4->fragment)
-		l4->fragment_id = *(__be32 *)((char *)c.pos - sizeof(__be32));
+	if (l4->fragment) {
+		struct pl_cursor behind = {(char *)c.pos - sizeof(__be32), end};
+		__be32 *id = pl_take(&behind, sizeof(__be32));
+
+		l4->fragment_id = id ? *id : 0;
+	}
 	if (walk == PL_WALK_DONE || walk == PL_WALK_FIRST_FRAGMENT)
 		pl_l4_read(&c, next, l4);
 	else
