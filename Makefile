@@ -122,9 +122,10 @@ asan:
 test:
 	scripts/install-deps build test lint runtime-tests vm
 	+B=$(B) tests/run
+# One at a time: each kernel has all processors.
 test-kernels:
 	scripts/install-deps build test vm
-	+B=$(B) tests/run $(addprefix kernel:,$(or $(KERNELS),5.10 6.1 6.12 newest)); \
+	+B=$(B) JOBS=1 tests/run $(addprefix kernel:,$(or $(KERNELS),5.10 6.1 6.12 newest)); \
 		status=$$?; B=$(B) tests/vm/table && exit $$status
 verifier-baseline:
 	scripts/install-deps build test vm

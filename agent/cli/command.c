@@ -115,23 +115,37 @@ static int give(struct cli_args *args, const struct cli_option *option, const ch
 	return 0;
 }
 
+/* As POSIX has it: letters may stand together, and what follows one that takes a value is its
+ * value. */
+static int take_letters(struct cli_args *args, const char *word, struct pl_error *err)
+{
+	for (const char *letter = word + 1; *letter; letter++) {
+		const struct cli_option *option = find_option(args, NULL, 0, *letter);
+		int rc;
+
+		if (!option)
+			return pl_fail(err, -EINVAL, "unknown option '-%c'", *letter);
+		if (option->arg && letter[1])
+			return give(args, option, letter + 1, err);
+		if (option->arg) {
+			args->pending = option;
+			return 0;
+		}
+		rc = give(args, option, NULL, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 static int take_option(struct cli_args *args, const char *word, struct pl_error *err)
 {
-	const struct cli_option *option;
-	const char *value = NULL;
-	size_t len;
+	size_t len = strcspn(word + 2, "=");
+	const char *value = word[2 + len] == '=' ? word + 2 + len + 1 : NULL;
+	const struct cli_option *option = cli_find_option(args, word + 2, len);
 
-	if (word[1] == '-') {
-		len = strcspn(word + 2, "=");
-		value = word[2 + len] == '=' ? word + 2 + len + 1 : NULL;
-		option = cli_find_option(args, word + 2, len);
-		if (!option)
-			return fail_unknown_option(args, word + 2, len, err);
-	} else {
-		option = word[2] ? NULL : find_option(args, NULL, 0, word[1]);
-		if (!option)
-			return pl_fail(err, -EINVAL, "unknown option '%s'", word);
-	}
+	if (!option)
+		return fail_unknown_option(args, word + 2, len, err);
 	if (value && !option->arg)
 		return pl_fail(err, -EINVAL, "--%s takes no value", option->name);
 	if (value || !option->arg)
@@ -192,7 +206,8 @@ static int take(struct cli_args *args, const char *word, struct pl_error *err)
 		return 0;
 	}
 	if (word[0] == '-' && word[1])
-		return take_option(args, word, err);
+		return word[1] == '-' ? take_option(args, word, err)
+				      : take_letters(args, word, err);
 	return take_word(args, word, err);
 }
 

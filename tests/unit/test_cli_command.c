@@ -81,6 +81,18 @@ static void test_optional_value(void **state)
 	assert_true(cli_given(&args, "json"));
 }
 
+static void test_letters_stand_together(void **state)
+{
+	assert_int_equal(PARSE("stats", "-jw2", "-n3", "web"), 0);
+	assert_true(cli_given(&args, "json"));
+	assert_string_equal(cli_value(&args, "watch"), "2");
+	assert_string_equal(cli_value(&args, "count"), "3");
+	assert_string_equal(args.words[0], "web");
+
+	assert_int_equal(PARSE("stats", "-jn", "4"), 0);
+	assert_string_equal(cli_value(&args, "count"), "4");
+}
+
 static void test_dashes_end_options(void **state)
 {
 	assert_int_equal(PARSE("endpoint", "show", "--", "--json"), 0);
@@ -101,7 +113,9 @@ static void test_refusals_name_the_way_out(void **state)
 	REFUSED("did you mean 'list'", "mirror", "lst");
 	REFUSED("did you mean '--ifname'", "endpoint", "add", "ns", "--ifnam", "x");
 	REFUSED("unknown option '-x'", "status", "-x");
-	REFUSED("unknown option '-jj'", "status", "-jj");
+	REFUSED("--json is given twice", "status", "-jj");
+	REFUSED("unknown option '-x'", "status", "-jx");
+	REFUSED("--count needs a value: N", "stats", "-jn");
 	REFUSED("--by takes one of endpoint|reason, not 'end'", "stats", "--by", "end");
 	REFUSED("--json takes no value", "status", "--json=yes");
 	REFUSED("--mtu needs a value: BYTES", "endpoint", "add", "ns", "--mtu");
@@ -159,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_global_options_anywhere),
 		cmocka_unit_test(test_repeated_values),
 		cmocka_unit_test(test_optional_value),
+		cmocka_unit_test(test_letters_stand_together),
 		cmocka_unit_test(test_dashes_end_options),
 		cmocka_unit_test(test_raw_command_takes_all),
 		cmocka_unit_test(test_refusals_name_the_way_out),
