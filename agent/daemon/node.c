@@ -214,6 +214,17 @@ static void refresh_default_routes(struct pl_daemon *d)
 	d->node_dirty = true;
 }
 
+/* In all that an event tells. */
+static bool same_link(const struct pl_nl_link *a, const struct pl_nl_link *b)
+{
+	return a->ifindex == b->ifindex && a->type == b->type && !strcmp(a->name, b->name) &&
+	       !strcmp(a->kind, b->kind) && a->flags == b->flags && a->mtu == b->mtu &&
+	       !memcmp(&a->mac, &b->mac, sizeof(a->mac)) && a->peer_ifindex == b->peer_ifindex &&
+	       a->peer_nsid == b->peer_nsid && a->master == b->master && a->group == b->group &&
+	       !strcmp(a->qdisc, b->qdisc) && a->netkit_mode == b->netkit_mode &&
+	       a->netkit_primary == b->netkit_primary && a->new_nsid == b->new_nsid;
+}
+
 /*
  * An event tells of a moment that has passed: the host end of a new pod is told down once more
  * after it was set up and read. What decides about forwarding is read anew.
@@ -224,7 +235,7 @@ static int read_again(struct pl_daemon *d, const struct pl_nl_link *told, struct
 	const struct pl_pod *pod;
 
 	*ret = *told;
-	if (known && !memcmp(known, told, sizeof(*told)))
+	if (known && same_link(known, told))
 		return -EALREADY;
 	pod = pl_pods_by_ifindex(d, told->ifindex);
 	if (!pod)

@@ -223,7 +223,7 @@ stream() {
 }
 
 @test "copies are cut where asked, and a filter that rejects them makes none" {
-	add cut --endpoint b --to-device tapb --snaplen 60
+	add cut --endpoint b --to-device tapb --snaplen 60 --filter icmp
 	add none --to-device tapb --filter 'vlan or tcp port 9'
 	once tapbw pings a $B4 -s 200
 	at tapbw

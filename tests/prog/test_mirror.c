@@ -215,7 +215,7 @@ static void once_per_session(void)
 	put_session(1, &(struct pl_mirror){0});
 	endpoints[ID_A].mirror_out = 1;
 	endpoints[ID_B].mirror_in = 1;
-	out = run(FROM_POD, &a_to_b, TC_ACT_REDIRECT);
+	run(FROM_POD, &a_to_b, TC_ACT_REDIRECT);
 	assert_int_equal(caught_all(analyser), 1);
 	endpoints[ID_B].mirror_in = 3;
 	out = run(FROM_POD, &a_to_b, TC_ACT_REDIRECT);
@@ -333,7 +333,7 @@ static void sampled_flows(void)
 	put_session(0, &(struct pl_mirror){.sample = 4, .flags = PL_MIRROR_FLOWS});
 	endpoints[ID_A].mirror_out = 1;
 	endpoints[ID_A].mirror_in = 1;
-	for (uint16_t i = 0; i < FLOWS; i++) {
+	for (unsigned int i = 0; i < FLOWS; i++) {
 		const struct packet there = {POD_A, NATIVE, .sport = (uint16_t)(5000 + i),
 					     .dport = 53};
 		const struct packet back = {NATIVE, POD_A, .sport = 53,
