@@ -166,7 +166,6 @@ PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_way *way)
 	if (reason > PL_FORWARD_NATIVE)
 		return pl_conclude_unforwarded(p, reason);
 	mirrored = pl_mirrors_of(p, reason);
-
 	if (mirrored == PL_MIRROR_FAILED_REWRITTEN)
 		return pl_verdict(p, reason, way, 1);
 	if (mirrored == PL_MIRROR_FAILED && pl_headers(p, pl_is_headless(p->src)) != PL_GO_ON &&

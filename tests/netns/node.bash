@@ -131,17 +131,17 @@ flood_start() {
 	echo "$! $BATS_FILE_TMPDIR/flood-$n $1 $2" >>"$BATS_FILE_TMPDIR/floods"
 }
 
-# lossless FILE LEAST WHAT: the output of a ping that was interrupted shows at least so many requests, and
-# every answer up to the one that was still under way
+# lossless FILE N WHAT: the output of a ping that was interrupted shows more than N requests, and every
+# answer up to the one that was still under way
 lossless() {
-	awk -v least="$2" -v what="$3" '
+	awk -v n="$2" -v what="$3" '
 		match($0, /icmp_seq=[0-9]+/) {
 			seq = substr($0, RSTART + 9, RLENGTH - 9) + 0
 			if (seq > last) { missing += seq - last - 1; last = seq }
 		}
 		/ transmitted/ { sent = $1 }
 		END { print what ": sent " sent ", lost " missing + 0 ", the last was " last
-			exit !(sent >= least && !missing && sent - last <= 1) }' "$1"
+			exit !(sent > n && !missing && sent - last <= 1) }' "$1"
 }
 
 flooded() { [ "$(grep -c icmp_seq= "$1")" -gt 100 ]; } # FILE
