@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The path of a packet: one program per hook, each a list of stages. A stage returns a reason, or
- * PL_GO_ON where the next one decides; nothing is changed until all have decided. Then come the
+ * PL_CONTINUE where the next one decides; nothing is changed until all have decided. Then come the
  * copies of mirror sessions, then the verdict. What is not ours is passed on (TC_ACT_UNSPEC), and
  * so is what is in doubt: the stack's way is slower, and right.
  *
  *   pod  --- pl_from_pod (tc ingress of the host end), pl_from_netkit (the pod's transmission)
- *   wire --- pl_from_wire (tc ingress of an uplink)
+ *   wire --- pl_from_uplink (tc ingress of an uplink)
  *   host --- pl_to_pod (tc egress of the host end): what the stack delivers
  */
 #include "lib/packet.h"
@@ -18,50 +18,50 @@
 #include "lib/mirror.h"
 
 /* Out of the node without the stack: to a native network, or in answer to the wire. */
-static __always_inline int leave(struct pl_packet *p, struct pl_way *way)
+static __always_inline int leave(struct pl_packet *p, struct pl_nexthop *way)
 {
 	__u32 native = p->route ? p->route->native : pl_is_native(p, 0);
 	int reason = native ? pl_flow_answer(p) : pl_flow_outward(p);
 
-	if (reason == PL_GO_ON)
+	if (reason == PL_CONTINUE)
 		reason = pl_forwardable(p);
-	if (reason == PL_GO_ON)
+	if (reason == PL_CONTINUE)
 		reason = pl_route(p, pl_l3_size(p), native, way);
-	return reason == PL_GO_ON ? PL_FORWARD_NATIVE : reason;
+	return reason == PL_CONTINUE ? PL_FORWARD_NATIVE : reason;
 }
 
-static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_way *way)
+static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_nexthop *way)
 {
-	int reason = pl_sender(p);
+	int reason = pl_lookup_src(p);
 
-	if (reason != PL_GO_ON)
+	if (reason != PL_CONTINUE)
 		return reason;
-	reason = pl_antispoof(p, pl_headers(p, pl_is_headless(p->src)));
-	if (reason == PL_GO_ON)
-		reason = pl_frame(p, pl_is_headless(p->src));
-	if (reason == PL_GO_ON)
+	reason = pl_antispoof(p, pl_parse_headers(p, pl_is_l3_device(p->src)));
+	if (reason == PL_CONTINUE)
+		reason = pl_check_pkt_type(p, pl_is_l3_device(p->src));
+	if (reason == PL_CONTINUE)
 		reason = pl_destination(p);
-	if (reason != PL_GO_ON && reason != PL_PASS_NOT_POD)
+	if (reason != PL_CONTINUE && reason != PL_PASS_NOT_POD)
 		return reason;
 	if ((reason == PL_PASS_NOT_POD && !pl_is_known_native(p)) || p->src->stack_flows ||
 	    pl_is_segmented(p))
-		pl_transport(p);
+		pl_parse_l4(p);
 	if (reason == PL_PASS_NOT_POD)
 		return leave(p, way);
 	reason = pl_forwardable(p);
-	if (reason == PL_GO_ON)
+	if (reason == PL_CONTINUE)
 		reason = pl_deliverable(p);
-	if (reason == PL_GO_ON)
+	if (reason == PL_CONTINUE)
 		reason = pl_flow_answer(p);
-	return reason == PL_GO_ON ? PL_FORWARD_LOCAL : reason;
+	return reason == PL_CONTINUE ? PL_FORWARD_LOCAL : reason;
 }
 
 static __always_inline int from_pod(struct pl_packet *p)
 {
-	struct pl_way way = {};
-	int reason = pl_mirror_copy(p->skb, p->at);
+	struct pl_nexthop way = {};
+	int reason = pl_mirror_copy(p->skb, p->hook);
 
-	if (reason == PL_GO_ON)
+	if (reason == PL_CONTINUE)
 		reason = decide_from_pod(p, &way);
 	return pl_conclude(p, reason, &way);
 }
@@ -69,7 +69,7 @@ static __always_inline int from_pod(struct pl_packet *p)
 SEC("tc")
 int pl_from_pod(struct __sk_buff *skb)
 {
-	struct pl_packet p = {.skb = skb, .at = PL_AT_POD};
+	struct pl_packet p = {.skb = skb, .hook = PL_HOOK_FROM_POD};
 
 	return from_pod(&p);
 }
@@ -77,7 +77,7 @@ int pl_from_pod(struct __sk_buff *skb)
 SEC("tc")
 int pl_from_netkit(struct __sk_buff *skb)
 {
-	struct pl_packet p = {.skb = skb, .at = PL_AT_NETKIT};
+	struct pl_packet p = {.skb = skb, .hook = PL_HOOK_FROM_NETKIT};
 
 	/* Without the scrub a pod could set the marks that are ours. */
 	if ((skb->mark & PL_MARK_MASK) == PL_MARK_HANDLED ||
@@ -86,49 +86,50 @@ int pl_from_netkit(struct __sk_buff *skb)
 	return from_pod(&p);
 }
 
-static __always_inline int decide_from_wire(struct pl_packet *p)
+static __always_inline int decide_from_uplink(struct pl_packet *p)
 {
-	int reason = pl_mirror_copy(p->skb, p->at);
+	int reason = pl_mirror_copy(p->skb, p->hook);
 	int native;
 
-	if (reason == PL_GO_ON)
-		reason = pl_headers(p, 0);
-	if (reason == PL_GO_ON)
-		reason = pl_frame(p, 0);
-	if (reason == PL_GO_ON)
+	if (reason == PL_CONTINUE)
+		reason = pl_parse_headers(p, 0);
+	if (reason == PL_CONTINUE)
+		reason = pl_check_pkt_type(p, 0);
+	if (reason == PL_CONTINUE)
 		reason = pl_destination(p);
-	if (reason == PL_GO_ON)
+	if (reason == PL_CONTINUE)
 		reason = pl_forwardable(p);
-	if (reason != PL_GO_ON)
+	if (reason != PL_CONTINUE)
 		return reason;
 	native = pl_is_native(p, 1);
 	if (!native || pl_has_flows(p->dst) || pl_is_segmented(p))
-		pl_transport(p);
+		pl_parse_l4(p);
 	reason = pl_deliverable(p);
-	if (reason == PL_GO_ON)
+	if (reason == PL_CONTINUE)
 		reason = pl_flow_inward(p, native);
-	return reason == PL_GO_ON ? PL_FORWARD_LOCAL : reason;
+	return reason == PL_CONTINUE ? PL_FORWARD_LOCAL : reason;
 }
 
 SEC("tc")
-int pl_from_wire(struct __sk_buff *skb)
+int pl_from_uplink(struct __sk_buff *skb)
 {
-	struct pl_packet p = {.skb = skb, .at = PL_AT_WIRE};
+	struct pl_packet p = {.skb = skb, .hook = PL_HOOK_FROM_UPLINK};
 
-	return pl_conclude(&p, decide_from_wire(&p), NULL);
+	return pl_conclude(&p, decide_from_uplink(&p), NULL);
 }
 
 static __always_inline int decide_to_pod(struct pl_packet *p)
 {
-	int reason = pl_receiver(p);
-	int copy = pl_mirror_copy(p->skb, p->at);
+	int reason = pl_lookup_dst(p);
+	int copy = pl_mirror_copy(p->skb, p->hook);
 
-	if (copy != PL_GO_ON)
+	if (copy != PL_CONTINUE)
 		return copy;
-	if (reason != PL_GO_ON)
+	if (reason != PL_CONTINUE)
 		return reason;
-	if (pl_headers(p, pl_is_headless(p->dst)) == PL_GO_ON && pl_flow_answer_is_fast(p)) {
-		pl_transport(p);
+	if (pl_parse_headers(p, pl_is_l3_device(p->dst)) == PL_CONTINUE &&
+	    pl_flow_answer_is_fast(p)) {
+		pl_parse_l4(p);
 		pl_flow_from_stack(p);
 	}
 	return PL_PASS_FROM_STACK;
@@ -137,7 +138,7 @@ static __always_inline int decide_to_pod(struct pl_packet *p)
 SEC("tc")
 int pl_to_pod(struct __sk_buff *skb)
 {
-	struct pl_packet p = {.skb = skb, .at = PL_AT_STACK};
+	struct pl_packet p = {.skb = skb, .hook = PL_HOOK_TO_POD};
 	int reason;
 
 	if (skb->mark == PL_MARK_HANDLED) {
@@ -146,7 +147,7 @@ int pl_to_pod(struct __sk_buff *skb)
 	}
 	reason = decide_to_pod(&p);
 	if (reason == PL_PASS_FROM_STACK)
-		pl_mirrors_of(&p, reason);
+		pl_mirror_packet(&p, reason);
 	if (reason == PL_PASS_MIRROR_COPY)
 		skb->mark = 0;
 	if (skb->tc_index & PL_SEEN_VALID) /* a pod must not learn of a mirror at the sender */
@@ -159,15 +160,15 @@ SEC("tc")
 int pl_mirror(struct __sk_buff *skb)
 {
 	struct pl_packet p = {.skb = skb};
-	struct pl_way way = {};
+	struct pl_nexthop way = {};
 	__u32 state = skb->cb[PL_CB_STATE];
 	__u64 sessions = (__u64)skb->cb[PL_CB_MASK_HI] << 32 | skb->cb[PL_CB_MASK_LO];
 	int rewritten = !!(state & PL_STATE_REWRITTEN);
 	int reason = state >> PL_STATE_REASON_SHIFT;
-	struct pl_route_question question;
-	struct pl_offer offer;
+	struct pl_route_key question;
+	struct pl_mirror_ctx offer;
 
-	pl_opaque(reason);
+	barrier_var(reason);
 	pl_mirror_prepare(&p, state, sessions, &offer);
 	sessions = pl_mirror_some(skb, &offer, sessions);
 	if (sessions)
@@ -180,13 +181,13 @@ int pl_mirror(struct __sk_buff *skb)
 		if (!(state & PL_STATE_IN) && pl_mirror_rest(&p)) {
 			pl_rewrite_local(&p);
 			rewritten = 1;
-			pl_mirror_offer(&p, state | PL_STATE_IN | PL_STATE_REWRITTEN,
-					pl_mirror_rest(&p));
+			pl_mirror_tail_call(&p, state | PL_STATE_IN | PL_STATE_REWRITTEN,
+					    pl_mirror_rest(&p));
 		}
 	}
 	if (reason == PL_FORWARD_NATIVE) {
-		pl_route_question(&p, &question);
-		if (pl_route_ask(&p, &question, offer.l3_size, &way) != PL_GO_ON)
+		pl_route_key(&p, &question);
+		if (pl_fib_route(&p, &question, offer.l3_size, &way) != PL_CONTINUE)
 			reason = PL_PASS_NO_ROUTE;
 	}
 	return pl_verdict(&p, reason, &way, rewritten);

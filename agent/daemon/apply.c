@@ -14,9 +14,9 @@
  * READY goes off before the fields change and on after them, so that no program redirects by a
  * half-written slot.
  */
-static void set_endpoint(struct pl_daemon *d, uint32_t id, const struct pl_endpoint *want)
+static void set_endpoint(struct pl_daemon *d, uint32_t id, const struct pl_endpoint_info *want)
 {
-	struct pl_endpoint *slot = &pl_datapath_endpoints(d->dp)[id];
+	struct pl_endpoint_info *slot = &pl_datapath_endpoints(d->dp)[id];
 	bool same = slot->ifindex == want->ifindex && slot->link_kind == want->link_kind &&
 		    slot->mtu == want->mtu && !memcmp(slot->pod_mac, want->pod_mac, 6) &&
 		    !memcmp(slot->host_mac, want->host_mac, 6) &&
@@ -41,7 +41,7 @@ static void set_endpoint(struct pl_daemon *d, uint32_t id, const struct pl_endpo
 
 static int clear_endpoint(struct pl_daemon *d, uint32_t id)
 {
-	struct pl_endpoint *slot = &pl_datapath_endpoints(d->dp)[id];
+	struct pl_endpoint_info *slot = &pl_datapath_endpoints(d->dp)[id];
 
 	__atomic_store_n(&slot->flags, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&slot->ifindex, 0, __ATOMIC_SEQ_CST);
@@ -61,7 +61,8 @@ static int set_fact(struct pl_daemon *d, const struct pl_fact *f, struct pl_erro
 		return 0;
 	case PL_FACT_LINK:
 		r = pl_datapath_link_set(d->dp, f->index, &f->link);
-		return r ? pl_fail(err, r, "store link %u in pl_links: %s", f->index, strerror(-r))
+		return r ? pl_fail(err, r, "store link %u in pl_devices: %s", f->index,
+				   strerror(-r))
 			 : 0;
 	case PL_FACT_ATTACH:
 		return pl_datapath_attach(d->dp, f->hook, f->index, err);
@@ -85,7 +86,7 @@ static int del_fact(struct pl_daemon *d, const struct pl_fact *f, struct pl_erro
 		return r ? pl_fail(err, r, "clear endpoint %u: %s", f->index, strerror(-r)) : 0;
 	case PL_FACT_LINK:
 		r = pl_datapath_link_del(d->dp, f->index);
-		return r ? pl_fail(err, r, "remove link %u from pl_links: %s", f->index,
+		return r ? pl_fail(err, r, "remove link %u from pl_devices: %s", f->index,
 				   strerror(-r))
 			 : 0;
 	case PL_FACT_ATTACH:
@@ -164,7 +165,7 @@ int pl_apply(struct pl_daemon *d, struct pl_facts *desired, struct pl_facts *app
 
 /* ---- resync: actual comes from the kernel ---- */
 
-static int collect_link(uint32_t ifindex, const struct pl_link *v, void *arg)
+static int collect_link(uint32_t ifindex, const struct pl_device *v, void *arg)
 {
 	struct pl_fact *f = pl_facts_add(arg, PL_FACT_LINK);
 
@@ -203,7 +204,7 @@ static int collect_attachment(enum pl_hook hook, uint32_t ifindex, enum pl_attac
 
 static int collect_actual(struct pl_daemon *d, struct pl_facts *ret)
 {
-	const struct pl_endpoint *slots = pl_datapath_endpoints(d->dp);
+	const struct pl_endpoint_info *slots = pl_datapath_endpoints(d->dp);
 	int r;
 
 	for (uint32_t id = 1; id < pl_datapath_max_endpoints(d->dp); id++) {
@@ -271,12 +272,12 @@ static int apply_whole(struct pl_daemon *d, struct pl_error *err)
 	if (!r)
 		r = append_facts(&all, &node);
 	for (uint32_t id = 1; !r && id < d->max_pods; id++) {
-		struct pl_pod *pod = d->pods[id];
+		struct pl_endpoint *pod = d->pods[id];
 
 		if (!pod)
 			continue;
 		pl_facts_clear(&pod->applied);
-		r = pl_pod_facts(d, pod, &pod->applied);
+		r = pl_endpoint_facts(d, pod, &pod->applied);
 		if (!r)
 			r = append_facts(&all, &pod->applied);
 	}
@@ -319,7 +320,7 @@ int pl_resync(struct pl_daemon *d, const char *why, struct pl_error *err)
 	r = pl_node_dump(d, err);
 	if (r < 0)
 		return r;
-	pl_pods_sweep(d);
+	pl_endpoints_sweep(d);
 	r = apply_whole(d, err);
 	if (r < 0)
 		pl_retry_later(d);

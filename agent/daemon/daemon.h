@@ -26,7 +26,7 @@ struct pl_leave;
 struct pl_waiter;
 
 /* A record with its place in the datapath. */
-struct pl_pod {
+struct pl_endpoint {
 	struct pl_record rec;
 	uint32_t id;		 /* slot in pl_endpoints */
 	uint64_t key_hash;	 /* of container id and ifname: cheap first comparison */
@@ -38,8 +38,8 @@ struct pl_pod {
 	bool leaving;		   /* it is being removed: leave.h */
 	bool going;		   /* its link is being deleted just now */
 	struct pl_waiter *waiters; /* to be told when it has gone */
-	struct pl_pod *next_leaving;
-	struct pl_pod *next_by_key, *next_by_link; /* of the same bucket */
+	struct pl_endpoint *next_leaving;
+	struct pl_endpoint *next_by_key, *next_by_link; /* of the same bucket */
 };
 
 struct pl_host_addr {
@@ -60,11 +60,11 @@ struct pl_daemon {
 	struct pl_control *control;
 	struct pl_leave *leave;
 
-	struct pl_links links;
-	struct pl_pod **pods;		   /* by id; entry 0 unused */
-	struct pl_pod **by_key, **by_link; /* buckets: of container and ifname, of ifindex */
-	uint32_t n_buckets;		   /* a power of two */
-	uint32_t max_pods;		   /* entries of @pods */
+	struct pl_devices links;
+	struct pl_endpoint **pods;		/* by id; entry 0 unused */
+	struct pl_endpoint **by_key, **by_link; /* buckets: of container and ifname, of ifindex */
+	uint32_t n_buckets;			/* a power of two */
+	uint32_t max_pods;			/* entries of @pods */
 	uint32_t n_pods;
 	uint32_t next_id; /* slots are reused as late as can be */
 

@@ -142,7 +142,7 @@ static int loading_size(struct loading *l, const struct pl_datapath_opts *opts,
 	} sizes[] = {
 		{MAP_pl_endpoints, n},
 		{MAP_pl_traffic, n},
-		{MAP_pl_links, (uint64_t)n + UPLINKS_MAX},
+		{MAP_pl_devices, (uint64_t)n + UPLINKS_MAX},
 		{MAP_pl_addrs4, (uint64_t)n * ADDRS_PER_ENDPOINT},
 		{MAP_pl_addrs6, (uint64_t)n * ADDRS_PER_ENDPOINT},
 		{MAP_pl_reasons, (uint64_t)n * REASONS_PER_ENDPOINT},

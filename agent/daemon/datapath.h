@@ -32,17 +32,6 @@ struct pl_datapath_opts {
 	bool expedite;
 };
 
-/* One program at one hook of one device. */
-enum pl_hook {
-	PL_HOOK_FROM_POD,    /* tc ingress of the host end (veth; netkit too where xmit cannot) */
-	PL_HOOK_TO_POD,	     /* tc egress of the host end */
-	PL_HOOK_FROM_WIRE,   /* tc ingress of an uplink */
-	PL_HOOK_FROM_NETKIT, /* BPF_NETKIT_PEER of the primary */
-	PL_HOOK_STAGE,	     /* tc ingress of the far end of the mirrors' stage */
-	PL_HOOK_SINK,	     /* tc ingress of the mirrors' tunnels: nothing comes in */
-	PL_HOOK_COUNT,
-};
-
 enum pl_attach_kind {
 	PL_ATTACHED_NONE,
 	PL_ATTACHED_TCX,
@@ -116,10 +105,11 @@ int pl_datapath_intact(struct pl_datapath *dp, struct pl_error *err);
  * The endpoint array, mapped: pl_datapath_max_endpoints() entries, shared with the programs.
  * Store single fields; READY last, with release (__atomic).
  */
-struct pl_endpoint *pl_datapath_endpoints(struct pl_datapath *dp);
+struct pl_endpoint_info *pl_datapath_endpoints(struct pl_datapath *dp);
 struct pl_config *pl_datapath_config(struct pl_datapath *dp);
 
-/* What the programs remember in pl_routes is void: call it after a change that they cannot see. */
+/* What the programs remember in pl_route_cache is void: call it after a change that they cannot
+ * see. */
 void pl_datapath_routes_forget(struct pl_datapath *dp);
 
 int pl_datapath_addr_set(struct pl_datapath *dp, const struct pl_ip *ip, const struct pl_addr *v);
@@ -128,11 +118,11 @@ int pl_datapath_addr_get(struct pl_datapath *dp, const struct pl_ip *ip, struct 
 int pl_datapath_addr_each(struct pl_datapath *dp,
 			  int (*fn)(const struct pl_ip *ip, const struct pl_addr *v, void *arg),
 			  void *arg);
-int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_link *v);
+int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_device *v);
 int pl_datapath_link_del(struct pl_datapath *dp, uint32_t ifindex);
-int pl_datapath_link_get(struct pl_datapath *dp, uint32_t ifindex, struct pl_link *ret);
+int pl_datapath_link_get(struct pl_datapath *dp, uint32_t ifindex, struct pl_device *ret);
 int pl_datapath_link_each(struct pl_datapath *dp,
-			  int (*fn)(uint32_t ifindex, const struct pl_link *v, void *arg),
+			  int (*fn)(uint32_t ifindex, const struct pl_device *v, void *arg),
 			  void *arg);
 /* Replaces the set of native networks; keeps pl_config.native4/6 true. */
 int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_prefix *nets, size_t n,

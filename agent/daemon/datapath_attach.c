@@ -37,17 +37,13 @@ static const struct hook {
 	int attach_type;
 	enum bpf_tc_attach_point point;
 } hooks[PL_HOOK_COUNT] = {
-	[PL_HOOK_FROM_POD] = {"from_pod", "pl_from_pod", PROG_pl_from_pod, PL_BPF_TCX_INGRESS,
-			      BPF_TC_INGRESS},
-	[PL_HOOK_TO_POD] = {"to_pod", "pl_to_pod", PROG_pl_to_pod, PL_BPF_TCX_EGRESS,
-			    BPF_TC_EGRESS},
-	[PL_HOOK_FROM_WIRE] = {"from_wire", "pl_from_wire", PROG_pl_from_wire, PL_BPF_TCX_INGRESS,
-			       BPF_TC_INGRESS},
-	[PL_HOOK_FROM_NETKIT] = {"from_netkit", "pl_from_netkit", PROG_pl_from_netkit,
-				 PL_BPF_NETKIT_PEER, 0},
-	[PL_HOOK_STAGE] = {"stage", "pl_stage", PROG_pl_stage, PL_BPF_TCX_INGRESS, BPF_TC_INGRESS},
-	/* pl_stage drops what does not come from the stage. */
-	[PL_HOOK_SINK] = {"sink", "pl_stage", PROG_pl_stage, PL_BPF_TCX_INGRESS, BPF_TC_INGRESS},
+#define ATTACH_TC_INGRESS  PL_BPF_TCX_INGRESS, BPF_TC_INGRESS
+#define ATTACH_TC_EGRESS   PL_BPF_TCX_EGRESS, BPF_TC_EGRESS
+#define ATTACH_NETKIT_PEER PL_BPF_NETKIT_PEER, 0
+#define HOOK(id, name, program, attach, text)                                                      \
+	[PL_HOOK_##id] = {#name, #program, PROG_##program, ATTACH_##attach},
+	PL_HOOKS(HOOK)
+#undef HOOK
 };
 
 struct attachment {

@@ -18,12 +18,12 @@
 	X(pl_endpoints)                                                                            \
 	X(pl_addrs4)                                                                               \
 	X(pl_addrs6)                                                                               \
-	X(pl_links)                                                                                \
-	X(pl_guesses)                                                                              \
+	X(pl_devices)                                                                              \
+	X(pl_addr_hints)                                                                           \
 	X(pl_networks4)                                                                            \
 	X(pl_networks6)                                                                            \
 	X(pl_config)                                                                               \
-	X(pl_routes)                                                                               \
+	X(pl_route_cache)                                                                          \
 	X(pl_traffic)                                                                              \
 	X(pl_reasons)                                                                              \
 	X(pl_flows)                                                                                \
@@ -44,7 +44,7 @@ enum pl_map_index {
 #define PL_PROGS(X)                                                                                \
 	X(pl_from_pod)                                                                             \
 	X(pl_to_pod)                                                                               \
-	X(pl_from_wire)                                                                            \
+	X(pl_from_uplink)                                                                          \
 	X(pl_from_netkit)                                                                          \
 	X(pl_stage)                                                                                \
 	X(pl_mirror)
@@ -87,9 +87,9 @@ struct pl_datapath {
 	uint32_t max_entries[MAP_COUNT];
 	int progs[PROG_COUNT];
 	uint32_t prog_ids[PROG_COUNT];
-	struct pl_endpoint *endpoints;
+	struct pl_endpoint_info *endpoints;
 	struct pl_config *config;
-	uint64_t *guesses; /* PL_GUESSES; an array map's elements lie 8 bytes apart */
+	uint64_t *guesses; /* PL_ADDR_HINTS; an array map's elements lie 8 bytes apart */
 };
 
 /* datapath.c */

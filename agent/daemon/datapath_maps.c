@@ -191,8 +191,8 @@ static void flag_keep(uint8_t *flag, uint8_t old)
 void dp_endpoints_merge(struct pl_datapath *dp, int old_fd)
 {
 	for (uint32_t id = 1; id < dp->max_entries[MAP_pl_endpoints]; id++) {
-		struct pl_endpoint *ep = &dp->endpoints[id];
-		struct pl_endpoint old;
+		struct pl_endpoint_info *ep = &dp->endpoints[id];
+		struct pl_endpoint_info old;
 
 		if (!ep->ifindex || bpf_map_lookup_elem(old_fd, &id, &old))
 			continue;
@@ -204,7 +204,7 @@ void dp_endpoints_merge(struct pl_datapath *dp, int old_fd)
 
 static size_t endpoints_size(const struct pl_datapath *dp)
 {
-	return dp->max_entries[MAP_pl_endpoints] * sizeof(struct pl_endpoint);
+	return dp->max_entries[MAP_pl_endpoints] * sizeof(struct pl_endpoint_info);
 }
 
 static int map_mmap(int fd, size_t size, void **ret)
@@ -230,9 +230,9 @@ int dp_maps_mmap(struct pl_datapath *dp, struct pl_error *err)
 	if (r < 0)
 		return pl_fail(err, r, "map pl_config into memory: %s", strerror(-r));
 	dp->config = config;
-	r = map_mmap(dp->maps[MAP_pl_guesses], PL_GUESSES * sizeof(*dp->guesses), &guesses);
+	r = map_mmap(dp->maps[MAP_pl_addr_hints], PL_ADDR_HINTS * sizeof(*dp->guesses), &guesses);
 	if (r < 0)
-		return pl_fail(err, r, "map pl_guesses into memory: %s", strerror(-r));
+		return pl_fail(err, r, "map pl_addr_hints into memory: %s", strerror(-r));
 	dp->guesses = guesses;
 	return 0;
 }
@@ -244,13 +244,13 @@ void dp_maps_munmap(struct pl_datapath *dp)
 	if (dp->config)
 		munmap(dp->config, sizeof(*dp->config));
 	if (dp->guesses)
-		munmap(dp->guesses, PL_GUESSES * sizeof(*dp->guesses));
+		munmap(dp->guesses, PL_ADDR_HINTS * sizeof(*dp->guesses));
 	dp->endpoints = NULL;
 	dp->config = NULL;
 	dp->guesses = NULL;
 }
 
-struct pl_endpoint *pl_datapath_endpoints(struct pl_datapath *dp)
+struct pl_endpoint_info *pl_datapath_endpoints(struct pl_datapath *dp)
 {
 	return dp->endpoints;
 }
@@ -297,12 +297,12 @@ static uint64_t *guess_for(struct pl_datapath *dp, const struct pl_ip *ip)
 {
 	const uint8_t *last = ip->bytes + (ip->family == AF_INET ? 2 : 14);
 
-	return &dp->guesses[PL_GUESS_ADDR(last[0], last[1])];
+	return &dp->guesses[PL_ADDR_HINT(last[0], last[1])];
 }
 
 static bool is_first_addr(const struct pl_datapath *dp, uint64_t endpoint, const struct pl_ip *ip)
 {
-	const struct pl_endpoint *ep = &dp->endpoints[endpoint];
+	const struct pl_endpoint_info *ep = &dp->endpoints[endpoint];
 
 	if (endpoint == PL_NODE || endpoint >= dp->max_entries[MAP_pl_endpoints])
 		return false;
@@ -398,9 +398,9 @@ int dp_guesses_fill(struct pl_datapath *dp)
 	return pl_datapath_addr_each(dp, guess_one, dp);
 }
 
-int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_link *v)
+int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_device *v)
 {
-	int r = map_set(dp->maps[MAP_pl_links], &ifindex, v);
+	int r = map_set(dp->maps[MAP_pl_devices], &ifindex, v);
 
 	pl_datapath_routes_forget(dp);
 	return r;
@@ -408,26 +408,26 @@ int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct 
 
 int pl_datapath_link_del(struct pl_datapath *dp, uint32_t ifindex)
 {
-	int r = map_del(dp->maps[MAP_pl_links], &ifindex);
+	int r = map_del(dp->maps[MAP_pl_devices], &ifindex);
 
 	pl_datapath_routes_forget(dp);
 	return r;
 }
 
-int pl_datapath_link_get(struct pl_datapath *dp, uint32_t ifindex, struct pl_link *ret)
+int pl_datapath_link_get(struct pl_datapath *dp, uint32_t ifindex, struct pl_device *ret)
 {
-	return map_get(dp->maps[MAP_pl_links], &ifindex, ret);
+	return map_get(dp->maps[MAP_pl_devices], &ifindex, ret);
 }
 
 struct link_each {
-	int (*fn)(uint32_t ifindex, const struct pl_link *v, void *arg);
+	int (*fn)(uint32_t ifindex, const struct pl_device *v, void *arg);
 	void *arg;
 };
 
 static int link_one(const void *key, const void *value, void *arg)
 {
 	const struct link_each *e = arg;
-	struct pl_link v;
+	struct pl_device v;
 	uint32_t ifindex;
 
 	memcpy(&ifindex, key, sizeof(ifindex));
@@ -436,12 +436,12 @@ static int link_one(const void *key, const void *value, void *arg)
 }
 
 int pl_datapath_link_each(struct pl_datapath *dp,
-			  int (*fn)(uint32_t ifindex, const struct pl_link *v, void *arg),
+			  int (*fn)(uint32_t ifindex, const struct pl_device *v, void *arg),
 			  void *arg)
 {
 	struct link_each e = {fn, arg};
 
-	return map_walk(dp->maps[MAP_pl_links], link_one, &e);
+	return map_walk(dp->maps[MAP_pl_devices], link_one, &e);
 }
 
 /* As both tries hold it; the IPv4 key is the first 8 bytes. */
@@ -668,7 +668,7 @@ static int forget_flows_in(int fd, uint32_t endpoint)
 
 static int forget_flows(struct pl_datapath *dp, uint32_t endpoint)
 {
-	struct pl_endpoint *ep = &dp->endpoints[endpoint];
+	struct pl_endpoint_info *ep = &dp->endpoints[endpoint];
 	int r = 0;
 
 	if (__atomic_load_n(&ep->stack_flows, __ATOMIC_RELAXED) ||

@@ -35,15 +35,15 @@ struct batch {
 struct pl_leave {
 	struct batch batches[REAPERS];
 	struct event *turn; /* made active by hand: runs behind what this turn still has to do */
-	struct pl_pod *first, **last;
+	struct pl_endpoint *first, **last;
 	size_t going; /* links of the latest batch that are there yet */
 };
 
 /* ---- one endpoint ---- */
 
-static void dequeue(struct pl_leave *l, struct pl_pod *pod)
+static void dequeue(struct pl_leave *l, struct pl_endpoint *pod)
 {
-	struct pl_pod **at = &l->first;
+	struct pl_endpoint **at = &l->first;
 
 	while (*at && *at != pod)
 		at = &(*at)->next_leaving;
@@ -65,7 +65,7 @@ static void tell(struct pl_waiter *waiters, const struct pl_error *err)
 	}
 }
 
-static void gone_from_batch(struct pl_daemon *d, struct pl_pod *pod)
+static void gone_from_batch(struct pl_daemon *d, struct pl_endpoint *pod)
 {
 	if (!pod->going)
 		return;
@@ -90,7 +90,7 @@ static void forget_attachments(struct pl_daemon *d, struct pl_facts *applied)
 	applied->n = n;
 }
 
-static void take_down(struct pl_daemon *d, struct pl_pod *pod)
+static void take_down(struct pl_daemon *d, struct pl_endpoint *pod)
 {
 	struct pl_waiter *waiters = TAKE_PTR(pod->waiters);
 	struct pl_facts nothing = {0};
@@ -100,12 +100,12 @@ static void take_down(struct pl_daemon *d, struct pl_pod *pod)
 	if (pl_apply(d, &nothing, &pod->applied, &err) < 0)
 		pl_warn("endpoint not wholly detached container=%s error=\"%s\"",
 			pod->rec.container_id, err.text);
-	pl_pods_forget(d, pod);
+	pl_endpoints_forget(d, pod);
 	tell(waiters, NULL);
 }
 
 /* Ends the stay of @pod, unless that has been done. */
-static void leave_queue(struct pl_daemon *d, struct pl_pod *pod)
+static void leave_queue(struct pl_daemon *d, struct pl_endpoint *pod)
 {
 	bool unmasked = pod->going;
 
@@ -117,21 +117,21 @@ static void leave_queue(struct pl_daemon *d, struct pl_pod *pod)
 		pl_masq_del(d, &pod, 1);
 }
 
-void pl_leave_link_gone(struct pl_daemon *d, struct pl_pod *pod)
+void pl_leave_link_gone(struct pl_daemon *d, struct pl_endpoint *pod)
 {
 	leave_queue(d, pod);
 	forget_attachments(d, &pod->applied);
 	take_down(d, pod);
 }
 
-void pl_leave_link(struct pl_daemon *d, struct pl_pod *pod)
+void pl_leave_link(struct pl_daemon *d, struct pl_endpoint *pod)
 {
 	leave_queue(d, pod);
 	take_down(d, pod);
 }
 
 /* The link could not be deleted: the caller may try again, and what leads to it is put back. */
-static void stay(struct pl_daemon *d, struct pl_pod *pod, int code)
+static void stay(struct pl_daemon *d, struct pl_endpoint *pod, int code)
 {
 	struct pl_waiter *waiters = TAKE_PTR(pod->waiters);
 	struct pl_error err = {0}, why = {0};
@@ -175,13 +175,13 @@ static void start(struct pl_daemon *d)
 {
 	struct pl_leave *l = d->leave;
 	struct batch *batch = idle_batch(l);
-	struct pl_pod *going[PL_REAPER_MAX], *next;
+	struct pl_endpoint *going[PL_REAPER_MAX], *next;
 	uint32_t ifindexes[PL_REAPER_MAX];
 	size_t n = 0;
 
 	if (!batch || l->going)
 		return;
-	for (struct pl_pod *pod = l->first; pod && n < PL_REAPER_MAX; pod = next) {
+	for (struct pl_endpoint *pod = l->first; pod && n < PL_REAPER_MAX; pod = next) {
 		next = pod->next_leaving;
 		/* An index whose link is elsewhere may be another link's. */
 		if (pod->rec.mode == PL_MODE_ACCELERATE ||
@@ -206,7 +206,7 @@ static void start(struct pl_daemon *d)
 static void reaped_one(uint32_t ifindex, int code, void *arg)
 {
 	struct pl_daemon *d = arg;
-	struct pl_pod *pod = pl_pods_by_ifindex(d, ifindex);
+	struct pl_endpoint *pod = pl_endpoints_by_ifindex(d, ifindex);
 
 	if (!pod || !pod->going) /* its event came first */
 		return;
@@ -240,7 +240,7 @@ static void on_reaped(evutil_socket_t fd, short what, void *arg)
 	pl_node_update(d);
 }
 
-int pl_leave(struct pl_daemon *d, struct pl_pod *pod,
+int pl_leave(struct pl_daemon *d, struct pl_endpoint *pod,
 	     void (*done)(void *arg, const struct pl_error *err), void *arg)
 {
 	struct pl_leave *l = d->leave;
@@ -257,7 +257,7 @@ int pl_leave(struct pl_daemon *d, struct pl_pod *pod,
 	pod->next_leaving = NULL;
 	*l->last = pod;
 	l->last = &pod->next_leaving;
-	if (pl_pod_update(d, pod, &err) < 0)
+	if (pl_endpoint_update(d, pod, &err) < 0)
 		pl_warn("endpoint leaves with traffic container=%s error=\"%s\"",
 			pod->rec.container_id, err.text);
 	event_active(l->turn, EV_TIMEOUT, 0);

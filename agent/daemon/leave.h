@@ -17,14 +17,14 @@ void pl_leave_freep(struct pl_leave **leave);
  * error when nothing is left; with one where the link could not be deleted, and then the endpoint
  * stays as it was. More than one may ask. 0 or -ENOMEM.
  */
-int pl_leave(struct pl_daemon *d, struct pl_pod *pod,
+int pl_leave(struct pl_daemon *d, struct pl_endpoint *pod,
 	     void (*done)(void *arg, const struct pl_error *err), void *arg);
 /* Waits for all that leave. */
 void pl_leave_settle(struct pl_daemon *d);
 
 /* The link has gone by itself or by us: the rest of @pod goes at once. */
-void pl_leave_link_gone(struct pl_daemon *d, struct pl_pod *pod);
+void pl_leave_link_gone(struct pl_daemon *d, struct pl_endpoint *pod);
 /* The link stays, or is in another netns: programs are taken off it, and the rest of @pod goes. */
-void pl_leave_link(struct pl_daemon *d, struct pl_pod *pod);
+void pl_leave_link(struct pl_daemon *d, struct pl_endpoint *pod);
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include "links.h"
 
-static size_t lower_bound(const struct pl_links *links, uint32_t ifindex)
+static size_t lower_bound(const struct pl_devices *links, uint32_t ifindex)
 {
 	size_t lo = 0, hi = links->n;
 
@@ -19,7 +19,7 @@ static size_t lower_bound(const struct pl_links *links, uint32_t ifindex)
 	return lo;
 }
 
-int pl_links_set(struct pl_links *links, const struct pl_nl_link *link)
+int pl_links_set(struct pl_devices *links, const struct pl_nl_link *link)
 {
 	size_t at = lower_bound(links, link->ifindex);
 
@@ -42,7 +42,7 @@ int pl_links_set(struct pl_links *links, const struct pl_nl_link *link)
 	return 0;
 }
 
-void pl_links_del(struct pl_links *links, uint32_t ifindex)
+void pl_links_del(struct pl_devices *links, uint32_t ifindex)
 {
 	size_t at = lower_bound(links, ifindex);
 
@@ -52,14 +52,14 @@ void pl_links_del(struct pl_links *links, uint32_t ifindex)
 	memmove(&links->v[at], &links->v[at + 1], (links->n - at) * sizeof(*links->v));
 }
 
-const struct pl_nl_link *pl_links_get(const struct pl_links *links, uint32_t ifindex)
+const struct pl_nl_link *pl_links_get(const struct pl_devices *links, uint32_t ifindex)
 {
 	size_t at = lower_bound(links, ifindex);
 
 	return at < links->n && links->v[at].ifindex == ifindex ? &links->v[at] : NULL;
 }
 
-const struct pl_nl_link *pl_links_by_name(const struct pl_links *links, const char *name)
+const struct pl_nl_link *pl_links_by_name(const struct pl_devices *links, const char *name)
 {
 	for (size_t i = 0; i < links->n; i++)
 		if (!strcmp(links->v[i].name, name))
@@ -67,7 +67,7 @@ const struct pl_nl_link *pl_links_by_name(const struct pl_links *links, const ch
 	return NULL;
 }
 
-static bool has_group(const struct pl_links *links, uint32_t group)
+static bool has_group(const struct pl_devices *links, uint32_t group)
 {
 	for (size_t i = 0; i < links->n; i++)
 		if (links->v[i].group == group)
@@ -75,7 +75,7 @@ static bool has_group(const struct pl_links *links, uint32_t group)
 	return false;
 }
 
-uint32_t pl_links_free_group(const struct pl_links *links, uint32_t wish)
+uint32_t pl_links_free_group(const struct pl_devices *links, uint32_t wish)
 {
 	uint32_t group = wish;
 
@@ -84,8 +84,8 @@ uint32_t pl_links_free_group(const struct pl_links *links, uint32_t wish)
 	return group;
 }
 
-void pl_links_clear(struct pl_links *links)
+void pl_links_clear(struct pl_devices *links)
 {
 	free(links->v);
-	*links = (struct pl_links){0};
+	*links = (struct pl_devices){0};
 }

@@ -156,7 +156,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	struct pl_daemon *d = arg;
 
 	pl_node_update(d);
-	pl_pods_retry(d);
+	pl_endpoints_retry(d);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)
@@ -251,7 +251,7 @@ static int open_datapath(struct pl_daemon *d, struct pl_error *err)
 
 	if (r < 0)
 		return r;
-	r = pl_pods_init(d, pl_datapath_max_endpoints(d->dp));
+	r = pl_endpoints_init(d, pl_datapath_max_endpoints(d->dp));
 	if (r < 0)
 		return pl_fail(err, r, "out of memory for %u endpoints", d->max_pods);
 	return pl_datapath_networks_set(d->dp, d->settings.native, d->settings.n_native, err);
@@ -286,7 +286,7 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 	if (!r)
 		r = pl_node_dump(d, err);
 	if (!r)
-		r = pl_pods_load(d, err);
+		r = pl_endpoints_load(d, err);
 	if (!r)
 		r = pl_mirrors_new(d, &d->mirrors, err);
 	if (r < 0)
@@ -306,7 +306,7 @@ static void finish(struct pl_daemon *d)
 	pl_control_closep(&d->control);
 	pl_leave_freep(&d->leave);
 	pl_mirrors_freep(&d->mirrors);
-	pl_pods_clear(d);
+	pl_endpoints_clear(d);
 	pl_facts_clear(&d->node);
 	pl_links_clear(&d->links);
 	free(d->host_addrs);

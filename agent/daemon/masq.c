@@ -10,7 +10,7 @@
 
 #define TABLE "inet podlane"
 
-static bool uses_masq(const struct pl_pod *pod)
+static bool uses_masq(const struct pl_endpoint *pod)
 {
 	return pod && pod->rec.ip_masq && !pod->leaving;
 }
@@ -84,7 +84,7 @@ static void print_table(FILE *out, const struct pl_daemon *d)
 			print_elements(out, &d->pods[id]->rec, "add");
 }
 
-static void print_some(FILE *out, struct pl_pod *const *pods, size_t n, const char *verb)
+static void print_some(FILE *out, struct pl_endpoint *const *pods, size_t n, const char *verb)
 {
 	for (size_t i = 0; i < n; i++)
 		if (pods[i]->rec.ip_masq)
@@ -92,8 +92,8 @@ static void print_some(FILE *out, struct pl_pod *const *pods, size_t n, const ch
 }
 
 /* The elements of @pods, or the whole table where it is NULL. */
-static int run_printed(struct pl_daemon *d, struct pl_pod *const *pods, size_t n, const char *verb,
-		       struct pl_error *err)
+static int run_printed(struct pl_daemon *d, struct pl_endpoint *const *pods, size_t n,
+		       const char *verb, struct pl_error *err)
 {
 	pl_autofree char *text = NULL;
 	size_t len;
@@ -110,7 +110,7 @@ static int run_printed(struct pl_daemon *d, struct pl_pod *const *pods, size_t n
 	return run(text, err);
 }
 
-int pl_masq_add(struct pl_daemon *d, struct pl_pod *pod, struct pl_error *err)
+int pl_masq_add(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_error *err)
 {
 	if (!pod->rec.ip_masq)
 		return 0;
@@ -120,7 +120,7 @@ int pl_masq_add(struct pl_daemon *d, struct pl_pod *pod, struct pl_error *err)
 	return run_printed(d, NULL, 0, NULL, err);
 }
 
-void pl_masq_del(struct pl_daemon *d, struct pl_pod *const *pods, size_t n)
+void pl_masq_del(struct pl_daemon *d, struct pl_endpoint *const *pods, size_t n)
 {
 	struct pl_error err = {0};
 	size_t used = 0;

@@ -9,12 +9,12 @@
 #include "daemon.h"
 
 /* Nothing to do for a pod without ip_masq. 0, or -errno with what nftables said. */
-int pl_masq_add(struct pl_daemon *d, struct pl_pod *pod, struct pl_error *err);
+int pl_masq_add(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_error *err);
 /*
  * Of @pods, which leave, in one transaction: each waits for a grace period. Failure is logged: the
  * pods go all the same, and the next resync settles the rest.
  */
-void pl_masq_del(struct pl_daemon *d, struct pl_pod *const *pods, size_t n);
+void pl_masq_del(struct pl_daemon *d, struct pl_endpoint *const *pods, size_t n);
 /* Makes the table what the pods need, whatever it was: at start and after a resync. */
 void pl_masq_resync(struct pl_daemon *d);
 

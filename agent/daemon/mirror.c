@@ -173,9 +173,10 @@ int pl_mirrors_remove_devices(struct pl_error *err)
 
 /* ---- targets ---- */
 
-const struct pl_pod *pl_session_target_pod(const struct pl_mirrors *m, const struct pl_session *s)
+const struct pl_endpoint *pl_session_target_endpoint(const struct pl_mirrors *m,
+						     const struct pl_session *s)
 {
-	const struct pl_pod *pod = s->target ? pl_pods_by_ifindex(m->d, s->target) : NULL;
+	const struct pl_endpoint *pod = s->target ? pl_endpoints_by_ifindex(m->d, s->target) : NULL;
 
 	return pod == m->leaving ? NULL : pod;
 }
@@ -208,9 +209,9 @@ static bool resolve_endpoint(struct pl_mirrors *m, struct pl_session *s)
 {
 	const struct pl_nl_link *link;
 	struct pl_error err = {0};
-	struct pl_pod *pod;
+	struct pl_endpoint *pod;
 
-	if (pl_pods_query(m->d, s->spec.target.name, &pod, &err) < 0) {
+	if (pl_endpoints_query(m->d, s->spec.target.name, &pod, &err) < 0) {
 		snprintf(s->why, sizeof(s->why), "%.200s", err.text);
 		return false;
 	}
@@ -335,9 +336,9 @@ static void look(const struct pl_mirrors *m, struct pl_mirror_view views[PL_MIRR
 }
 
 static void store_masks(const struct pl_mirrors *m, const struct pl_mirror_view *views,
-			const struct pl_pod *pod)
+			const struct pl_endpoint *pod)
 {
-	struct pl_endpoint *e = &pl_datapath_endpoints(m->d->dp)[pod->id];
+	struct pl_endpoint_info *e = &pl_datapath_endpoints(m->d->dp)[pod->id];
 	uint64_t out, in;
 
 	if (pod == m->leaving)
@@ -679,7 +680,7 @@ static bool resolve_all(struct pl_mirrors *m, bool tunnels)
 	return changed;
 }
 
-void pl_mirrors_pod_changed(struct pl_mirrors *m, const struct pl_pod *pod)
+void pl_mirrors_pod_changed(struct pl_mirrors *m, const struct pl_endpoint *pod)
 {
 	struct pl_mirror_view views[PL_MIRRORS_MAX];
 
@@ -693,7 +694,7 @@ void pl_mirrors_pod_changed(struct pl_mirrors *m, const struct pl_pod *pod)
 	store_masks(m, views, pod);
 }
 
-void pl_mirrors_pod_gone(struct pl_mirrors *m, const struct pl_pod *pod)
+void pl_mirrors_pod_gone(struct pl_mirrors *m, const struct pl_endpoint *pod)
 {
 	if (!m)
 		return;

@@ -28,12 +28,12 @@ int pl_mirrors_request(struct pl_mirrors *mirrors, const char *op, const json_t 
 json_t *pl_mirrors_list(struct pl_mirrors *mirrors);
 size_t pl_mirrors_count(const struct pl_mirrors *mirrors);
 /* Names of the sessions that concern @pod; caller owns. */
-json_t *pl_mirrors_of_pod(struct pl_mirrors *mirrors, const struct pl_pod *pod);
+json_t *pl_mirrors_of_endpoint(struct pl_mirrors *mirrors, const struct pl_endpoint *pod);
 
 /* A pod came or its record changed: its masks are stored. Its slot is set already. */
-void pl_mirrors_pod_changed(struct pl_mirrors *mirrors, const struct pl_pod *pod);
+void pl_mirrors_pod_changed(struct pl_mirrors *mirrors, const struct pl_endpoint *pod);
 /* A pod is about to go: sessions that use it as a target pause. */
-void pl_mirrors_pod_gone(struct pl_mirrors *mirrors, const struct pl_pod *pod);
+void pl_mirrors_pod_gone(struct pl_mirrors *mirrors, const struct pl_endpoint *pod);
 /* A link came, changed or (@gone) went: targets pause and resume. */
 void pl_mirrors_link_event(struct pl_mirrors *mirrors, const struct pl_nl_link *link, bool gone);
 /* The link cache was filled anew: every target and mask is checked again. */

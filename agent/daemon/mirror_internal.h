@@ -30,10 +30,10 @@ struct pl_mirrors {
 	struct pl_mirror applied[PL_MIRRORS_MAX]; /* what pl_mirrors[] holds */
 	struct event *timer;
 	uint32_t next_id;
-	unsigned int next_slot;	      /* slots are reused as late as can be */
-	uint32_t stage;		      /* ifindex; 0: none */
-	uint32_t drain;		      /* its far end, where the program is */
-	const struct pl_pod *leaving; /* in the table still, but no target any more */
+	unsigned int next_slot;		   /* slots are reused as late as can be */
+	uint32_t stage;			   /* ifindex; 0: none */
+	uint32_t drain;			   /* its far end, where the program is */
+	const struct pl_endpoint *leaving; /* in the table still, but no target any more */
 };
 
 /* ---- mirror.c ---- */
@@ -65,7 +65,8 @@ int pl_mirrors_fit_stage(struct pl_mirrors *m, struct pl_error *err);
 /* The slot of the session called @name, PL_MIRRORS_MAX where there is none. */
 unsigned int pl_mirrors_find(const struct pl_mirrors *m, const char *name);
 /* The pod whose host end is the target now, or NULL. */
-const struct pl_pod *pl_session_target_pod(const struct pl_mirrors *m, const struct pl_session *s);
+const struct pl_endpoint *pl_session_target_endpoint(const struct pl_mirrors *m,
+						     const struct pl_session *s);
 
 /* ---- mirror_request.c ---- */
 

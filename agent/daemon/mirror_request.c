@@ -10,7 +10,7 @@
 
 /* ---- what is refused ---- */
 
-static const char *pod_title(const struct pl_pod *pod, char buf[PL_NAME_MAX + 300])
+static const char *pod_title(const struct pl_endpoint *pod, char buf[PL_NAME_MAX + 300])
 {
 	if (pod->rec.pod_name[0])
 		snprintf(buf, PL_NAME_MAX + 300, "%.254s/%.254s", pod->rec.pod_namespace,
@@ -36,13 +36,13 @@ static int complete_prefixes(struct pl_mirrors *m, struct pl_mirror_spec *spec,
 			     struct pl_error *err)
 {
 	for (size_t i = 0; i < spec->n_endpoints && !spec->all; i++) {
-		struct pl_pod *pod;
+		struct pl_endpoint *pod;
 		char *full;
 		int r;
 
 		if (any_selected(m->d, spec->endpoints[i]))
 			continue;
-		r = pl_pods_query(m->d, spec->endpoints[i], &pod, err);
+		r = pl_endpoints_query(m->d, spec->endpoints[i], &pod, err);
 		if (r == -ENOENT)
 			continue;
 		if (r < 0)
@@ -64,18 +64,18 @@ static int refuse_mirrored_target(struct pl_mirrors *m, unsigned int slot, struc
 
 	for (unsigned int i = 0; i < PL_MIRRORS_MAX; i++) {
 		const struct pl_session *s = m->slots[i];
-		const struct pl_pod *pod;
+		const struct pl_endpoint *pod;
 
 		if (!s || s->expired)
 			continue;
-		pod = pl_session_target_pod(m, s);
+		pod = pl_session_target_endpoint(m, s);
 		if (pod && pl_mirror_names(&own->spec, &pod->rec))
 			return pl_fail(
 				err, -ELOOP,
 				"mirror session %s: endpoint %s is the target of session %s; a "
 				"target cannot be mirrored itself",
 				own->spec.name, pod_title(pod, title), s->spec.name);
-		pod = pl_session_target_pod(m, own);
+		pod = pl_session_target_endpoint(m, own);
 		if (pod && pl_mirror_names(&s->spec, &pod->rec))
 			return pl_fail(
 				err, -ELOOP,
@@ -142,7 +142,7 @@ static int check_device(struct pl_mirrors *m, const struct pl_mirror_spec *spec,
 static int check_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, bool declared,
 		     struct pl_error *err)
 {
-	struct pl_pod *pod;
+	struct pl_endpoint *pod;
 	int r = 0;
 
 	if (pl_mirrors_find(m, spec->name) < PL_MIRRORS_MAX &&
@@ -159,7 +159,7 @@ static int check_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, bool dec
 	if (!r)
 		r = check_device(m, spec, declared, err);
 	if (!r && !declared && spec->target.kind == PL_TARGET_ENDPOINT) {
-		r = pl_pods_query(m->d, spec->target.name, &pod, err);
+		r = pl_endpoints_query(m->d, spec->target.name, &pod, err);
 		if (r == -ENOENT)
 			return pl_fail(
 				err, r,
@@ -271,7 +271,7 @@ static size_t count_selected(const struct pl_mirrors *m, const struct pl_session
 	size_t n = 0;
 
 	for (uint32_t id = 1; id < m->d->max_pods; id++) {
-		const struct pl_pod *pod = m->d->pods[id];
+		const struct pl_endpoint *pod = m->d->pods[id];
 
 		if (pod && pod != m->leaving && (!s->target || pod->rec.ifindex != s->target))
 			n += s->spec.all || pl_mirror_names(&s->spec, &pod->rec);
@@ -369,7 +369,7 @@ size_t pl_mirrors_count(const struct pl_mirrors *m)
 	return n;
 }
 
-json_t *pl_mirrors_of_pod(struct pl_mirrors *m, const struct pl_pod *pod)
+json_t *pl_mirrors_of_endpoint(struct pl_mirrors *m, const struct pl_endpoint *pod)
 {
 	json_t *names = json_array();
 

@@ -90,7 +90,7 @@ static bool has_default_route(const struct pl_daemon *d, uint32_t ifindex)
 bool pl_node_is_uplink(const struct pl_daemon *d, const struct pl_nl_link *link)
 {
 	if (link->type != ARPHRD_ETHER || (link->flags & IFF_LOOPBACK) ||
-	    pl_pods_by_ifindex(d, link->ifindex))
+	    pl_endpoints_by_ifindex(d, link->ifindex))
 		return false;
 	if (!d->settings.n_uplinks)
 		return has_default_route(d, link->ifindex);
@@ -131,12 +131,12 @@ int pl_node_facts(struct pl_daemon *d, struct pl_facts *ret)
 		if (!f)
 			return -ENOMEM;
 		f->index = link->ifindex;
-		f->link = (struct pl_link){.endpoint = PL_NODE, .role = PL_ROLE_UPLINK};
+		f->link = (struct pl_device){.endpoint = PL_NODE, .role = PL_ROLE_UPLINK};
 		f = pl_facts_add(ret, PL_FACT_ATTACH);
 		if (!f)
 			return -ENOMEM;
 		f->index = link->ifindex;
-		f->hook = PL_HOOK_FROM_WIRE;
+		f->hook = PL_HOOK_FROM_UPLINK;
 	}
 	return 0;
 }
@@ -232,12 +232,12 @@ static bool same_link(const struct pl_nl_link *a, const struct pl_nl_link *b)
 static int read_again(struct pl_daemon *d, const struct pl_nl_link *told, struct pl_nl_link *ret)
 {
 	const struct pl_nl_link *known = pl_links_get(&d->links, told->ifindex);
-	const struct pl_pod *pod;
+	const struct pl_endpoint *pod;
 
 	*ret = *told;
 	if (known && same_link(known, told))
 		return -EALREADY;
-	pod = pl_pods_by_ifindex(d, told->ifindex);
+	pod = pl_endpoints_by_ifindex(d, told->ifindex);
 	if (!pod)
 		return 0;
 	if (pod->leaving) /* the answer would come when its link has gone */
@@ -257,7 +257,7 @@ static void link_new(struct pl_daemon *d, const struct pl_nl_link *told)
 	if (pl_links_set(&d->links, link) < 0)
 		return;
 	d->node_dirty = true;
-	pl_pods_link_changed(d, link);
+	pl_endpoints_link_changed(d, link);
 	pl_mirrors_link_event(d->mirrors, link, false);
 }
 
@@ -265,7 +265,7 @@ static void link_gone(struct pl_daemon *d, const struct pl_nl_link *link)
 {
 	pl_links_del(&d->links, link->ifindex);
 	d->node_dirty = true;
-	pl_pods_link_gone(d, link);
+	pl_endpoints_link_gone(d, link);
 	pl_mirrors_link_event(d->mirrors, link, true);
 }
 
@@ -284,7 +284,7 @@ int pl_node_refresh_link(struct pl_daemon *d, uint32_t ifindex)
 
 void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event)
 {
-	const struct pl_pod *pod;
+	const struct pl_endpoint *pod;
 	struct pl_error err = {0};
 
 	pl_datapath_routes_forget(d->dp);
@@ -309,7 +309,7 @@ void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event)
 		return;
 	case PL_NL_QDISC_CHANGED:
 		/* Shaping matters on host ends alone, and a gone link has its own event. */
-		pod = pl_pods_by_ifindex(d, event->link.ifindex);
+		pod = pl_endpoints_by_ifindex(d, event->link.ifindex);
 		if (pod && !pod->leaving)
 			(void)pl_node_refresh_link(d, event->link.ifindex);
 		return;

@@ -53,7 +53,7 @@ static int compare_key(const struct pl_fact *a, const struct pl_fact *b)
 	return 0;
 }
 
-static bool same_endpoint(const struct pl_endpoint *a, const struct pl_endpoint *b)
+static bool same_endpoint(const struct pl_endpoint_info *a, const struct pl_endpoint_info *b)
 {
 	return a->ifindex == b->ifindex && a->flags == b->flags && a->link_kind == b->link_kind &&
 	       a->mtu == b->mtu && !memcmp(a->pod_mac, b->pod_mac, sizeof(a->pod_mac)) &&

@@ -17,7 +17,7 @@
  */
 enum pl_fact_kind {
 	PL_FACT_ENDPOINT, /* slot of pl_endpoints */
-	PL_FACT_LINK,	  /* entry of pl_links */
+	PL_FACT_LINK,	  /* entry of pl_devices */
 	PL_FACT_ATTACH,	  /* program at a hook */
 	PL_FACT_ADDR,	  /* entry of pl_addrs4/6 */
 };
@@ -29,8 +29,8 @@ struct pl_fact {
 	enum pl_hook hook;
 	struct pl_ip ip;
 	/* value */
-	struct pl_endpoint endpoint; /* *_flows, generation and mirror_* do not take part */
-	struct pl_link link;
+	struct pl_endpoint_info endpoint; /* *_flows, generation and mirror_* do not take part */
+	struct pl_device link;
 	struct pl_addr addr;
 };
 

@@ -20,10 +20,11 @@
 
 /* ---- finding ---- */
 
-struct pl_pod *pl_pods_find(const struct pl_daemon *d, const char *container_id, const char *ifname)
+struct pl_endpoint *pl_endpoints_find(const struct pl_daemon *d, const char *container_id,
+				      const char *ifname)
 {
 	uint64_t hash = pl_endpoint_hash(container_id, ifname);
-	struct pl_pod *pod = d->by_key[hash & (d->n_buckets - 1)];
+	struct pl_endpoint *pod = d->by_key[hash & (d->n_buckets - 1)];
 
 	while (pod && (pod->key_hash != hash || strcmp(pod->rec.container_id, container_id) ||
 		       strcmp(pod->rec.ifname, ifname)))
@@ -31,16 +32,16 @@ struct pl_pod *pl_pods_find(const struct pl_daemon *d, const char *container_id,
 	return pod;
 }
 
-struct pl_pod *pl_pods_by_ifindex(const struct pl_daemon *d, uint32_t ifindex)
+struct pl_endpoint *pl_endpoints_by_ifindex(const struct pl_daemon *d, uint32_t ifindex)
 {
-	struct pl_pod *pod = d->by_link[ifindex & (d->n_buckets - 1)];
+	struct pl_endpoint *pod = d->by_link[ifindex & (d->n_buckets - 1)];
 
 	while (pod && pod->rec.ifindex != ifindex)
 		pod = pod->next_by_link;
 	return pod;
 }
 
-static bool pod_has_addr(const struct pl_pod *pod, const struct pl_ip *ip)
+static bool pod_has_addr(const struct pl_endpoint *pod, const struct pl_ip *ip)
 {
 	for (size_t i = 0; i < pod->rec.n_addrs; i++)
 		if (!pl_ip_cmp(&pod->rec.addrs[i].ip.ip, ip))
@@ -48,7 +49,7 @@ static bool pod_has_addr(const struct pl_pod *pod, const struct pl_ip *ip)
 	return false;
 }
 
-static bool query_exact(const struct pl_pod *pod, const char *query, const struct pl_ip *ip)
+static bool query_exact(const struct pl_endpoint *pod, const char *query, const struct pl_ip *ip)
 {
 	const struct pl_record *r = &pod->rec;
 	size_t n = strlen(r->container_id);
@@ -67,23 +68,23 @@ static bool query_exact(const struct pl_pod *pod, const char *query, const struc
 	return ip && pod_has_addr(pod, ip);
 }
 
-static bool query_prefix(const struct pl_pod *pod, const char *query)
+static bool query_prefix(const struct pl_endpoint *pod, const char *query)
 {
 	size_t n = strlen(query);
 
 	return n >= 4 && !strncmp(pod->rec.container_id, query, n);
 }
 
-int pl_pods_query(const struct pl_daemon *d, const char *query, struct pl_pod **ret,
-		  struct pl_error *err)
+int pl_endpoints_query(const struct pl_daemon *d, const char *query, struct pl_endpoint **ret,
+		       struct pl_error *err)
 {
 	struct pl_ip ip, *want_ip = pl_ip_parse(query, &ip) ? NULL : &ip;
 
 	for (int by_prefix = 0; by_prefix < 2; by_prefix++) {
-		struct pl_pod *hit = NULL;
+		struct pl_endpoint *hit = NULL;
 
 		for (uint32_t id = 1; id < d->max_pods; id++) {
-			struct pl_pod *pod = d->pods[id];
+			struct pl_endpoint *pod = d->pods[id];
 
 			if (!pod || !(by_prefix ? query_prefix(pod, query)
 						: query_exact(pod, query, want_ip)))
@@ -119,7 +120,8 @@ static bool is_shaped(struct pl_daemon *d, const struct pl_nl_link *link)
 	return pl_nl_has_ingress_qdisc(d->nl, link->ifindex) > 0;
 }
 
-static bool is_ready(const struct pl_pod *pod, const struct pl_nl_link *link, const char **ret_why)
+static bool is_ready(const struct pl_endpoint *pod, const struct pl_nl_link *link,
+		     const char **ret_why)
 {
 	const char *why = NULL;
 
@@ -137,7 +139,8 @@ static bool is_ready(const struct pl_pod *pod, const struct pl_nl_link *link, co
 	return !why;
 }
 
-static void fill_slot(struct pl_daemon *d, const struct pl_pod *pod, struct pl_endpoint *e)
+static void fill_slot(struct pl_daemon *d, const struct pl_endpoint *pod,
+		      struct pl_endpoint_info *e)
 {
 	const struct pl_record *r = &pod->rec;
 
@@ -169,7 +172,7 @@ static int add_attach(struct pl_facts *facts, enum pl_hook hook, uint32_t ifinde
 	return 0;
 }
 
-int pl_pod_facts(struct pl_daemon *d, struct pl_pod *pod, struct pl_facts *ret)
+int pl_endpoint_facts(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_facts *ret)
 {
 	const struct pl_record *r = &pod->rec;
 	const struct pl_nl_link *link = pl_links_get(&d->links, r->ifindex);
@@ -191,7 +194,7 @@ int pl_pod_facts(struct pl_daemon *d, struct pl_pod *pod, struct pl_facts *ret)
 	if (!f)
 		return -ENOMEM;
 	f->index = r->ifindex;
-	f->link = (struct pl_link){.endpoint = pod->id, .role = PL_ROLE_ENDPOINT};
+	f->link = (struct pl_device){.endpoint = pod->id, .role = PL_ROLE_ENDPOINT};
 	if (add_attach(ret, PL_HOOK_TO_POD, r->ifindex) ||
 	    add_attach(ret, r->link_kind == PL_LINK_VETH ? PL_HOOK_FROM_POD : PL_HOOK_FROM_NETKIT,
 		       r->ifindex))
@@ -206,10 +209,10 @@ int pl_pod_facts(struct pl_daemon *d, struct pl_pod *pod, struct pl_facts *ret)
 	return 0;
 }
 
-int pl_pod_update(struct pl_daemon *d, struct pl_pod *pod, struct pl_error *err)
+int pl_endpoint_update(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_error *err)
 {
 	struct pl_facts want = {0};
-	int r = pl_pod_facts(d, pod, &want);
+	int r = pl_endpoint_facts(d, pod, &want);
 
 	if (r < 0) {
 		pl_facts_clear(&want);
@@ -221,12 +224,12 @@ int pl_pod_update(struct pl_daemon *d, struct pl_pod *pod, struct pl_error *err)
 	return r;
 }
 
-static void update_or_retry(struct pl_daemon *d, struct pl_pod *pod)
+static void update_or_retry(struct pl_daemon *d, struct pl_endpoint *pod)
 {
 	struct pl_error err = {0};
 	bool was_ready = pod->ready;
 
-	if (pl_pod_update(d, pod, &err) < 0) {
+	if (pl_endpoint_update(d, pod, &err) < 0) {
 		pl_warn("endpoint update failed, trying again container=%s ifname=%s error=\"%s\"",
 			pod->rec.container_id, pod->rec.ifname, err.text);
 		pl_retry_later(d);
@@ -240,43 +243,43 @@ static void update_or_retry(struct pl_daemon *d, struct pl_pod *pod)
 
 /* ---- the table ---- */
 
-int pl_pods_init(struct pl_daemon *d, uint32_t max)
+int pl_endpoints_init(struct pl_daemon *d, uint32_t max)
 {
 	d->max_pods = max;
 	d->n_buckets = 1;
 	while (d->n_buckets < max)
 		d->n_buckets *= 2;
-	d->pods = calloc(max, sizeof(struct pl_pod *));
-	d->by_key = calloc(d->n_buckets, sizeof(struct pl_pod *));
-	d->by_link = calloc(d->n_buckets, sizeof(struct pl_pod *));
+	d->pods = calloc(max, sizeof(struct pl_endpoint *));
+	d->by_key = calloc(d->n_buckets, sizeof(struct pl_endpoint *));
+	d->by_link = calloc(d->n_buckets, sizeof(struct pl_endpoint *));
 	return d->pods && d->by_key && d->by_link ? 0 : -ENOMEM;
 }
 
-static struct pl_pod **key_bucket(struct pl_daemon *d, const struct pl_pod *pod)
+static struct pl_endpoint **key_bucket(struct pl_daemon *d, const struct pl_endpoint *pod)
 {
 	return &d->by_key[pod->key_hash & (d->n_buckets - 1)];
 }
 
-static void index_link(struct pl_daemon *d, struct pl_pod *pod)
+static void index_link(struct pl_daemon *d, struct pl_endpoint *pod)
 {
-	struct pl_pod **bucket = &d->by_link[pod->rec.ifindex & (d->n_buckets - 1)];
+	struct pl_endpoint **bucket = &d->by_link[pod->rec.ifindex & (d->n_buckets - 1)];
 
 	pod->next_by_link = *bucket;
 	*bucket = pod;
 }
 
-static void unindex_link(struct pl_daemon *d, struct pl_pod *pod)
+static void unindex_link(struct pl_daemon *d, struct pl_endpoint *pod)
 {
-	struct pl_pod **at = &d->by_link[pod->rec.ifindex & (d->n_buckets - 1)];
+	struct pl_endpoint **at = &d->by_link[pod->rec.ifindex & (d->n_buckets - 1)];
 
 	while (*at != pod)
 		at = &(*at)->next_by_link;
 	*at = pod->next_by_link;
 }
 
-static void unindex_key(struct pl_daemon *d, struct pl_pod *pod)
+static void unindex_key(struct pl_daemon *d, struct pl_endpoint *pod)
 {
-	struct pl_pod **at = key_bucket(d, pod);
+	struct pl_endpoint **at = key_bucket(d, pod);
 
 	while (*at != pod)
 		at = &(*at)->next_by_key;
@@ -285,7 +288,7 @@ static void unindex_key(struct pl_daemon *d, struct pl_pod *pod)
 
 static uint32_t free_id(struct pl_daemon *d, uint32_t ifindex)
 {
-	uint32_t guessed = PL_GUESS_LINK(ifindex);
+	uint32_t guessed = PL_SLOT_HINT(ifindex);
 
 	if (guessed && guessed < d->max_pods && !d->pods[guessed])
 		return guessed;
@@ -303,7 +306,7 @@ static uint32_t free_id(struct pl_daemon *d, uint32_t ifindex)
 /* A slot that the datapath still holds for this very link keeps its number over a restart. */
 static uint32_t known_id(struct pl_daemon *d, uint32_t ifindex)
 {
-	struct pl_link link;
+	struct pl_device link;
 
 	if (ifindex && !pl_datapath_link_get(d->dp, ifindex, &link) &&
 	    link.role == PL_ROLE_ENDPOINT && link.endpoint && link.endpoint < d->max_pods &&
@@ -312,11 +315,11 @@ static uint32_t known_id(struct pl_daemon *d, uint32_t ifindex)
 	return 0;
 }
 
-static int table_insert(struct pl_daemon *d, const struct pl_record *rec, struct pl_pod **ret,
+static int table_insert(struct pl_daemon *d, const struct pl_record *rec, struct pl_endpoint **ret,
 			struct pl_error *err)
 {
 	uint32_t id = known_id(d, rec->ifindex);
-	struct pl_pod *pod;
+	struct pl_endpoint *pod;
 
 	if (!id)
 		id = free_id(d, rec->ifindex);
@@ -339,7 +342,7 @@ static int table_insert(struct pl_daemon *d, const struct pl_record *rec, struct
 	return 0;
 }
 
-static void table_remove(struct pl_daemon *d, struct pl_pod *pod)
+static void table_remove(struct pl_daemon *d, struct pl_endpoint *pod)
 {
 	unindex_key(d, pod);
 	unindex_link(d, pod);
@@ -393,10 +396,10 @@ static bool is_own_netns(const struct stat *ns)
 	       own.st_ino == ns->st_ino;
 }
 
-static int check_request(struct pl_daemon *d, const struct pl_pod_request *req, struct stat *ret_ns,
-			 struct pl_error *err)
+static int check_request(struct pl_daemon *d, const struct pl_endpoint_request *req,
+			 struct stat *ret_ns, struct pl_error *err)
 {
-	struct pl_pod *pod;
+	struct pl_endpoint *pod;
 
 	if (!pl_name_valid(req->container_id))
 		return pl_fail(
@@ -406,10 +409,10 @@ static int check_request(struct pl_daemon *d, const struct pl_pod_request *req, 
 			req->container_id);
 	if (!pl_ifname_valid(req->ifname))
 		return pl_fail(err, -EINVAL, "\"%s\" is no name for an interface", req->ifname);
-	pod = pl_pods_find(d, req->container_id, req->ifname);
+	pod = pl_endpoints_find(d, req->container_id, req->ifname);
 	if (pod && pod->leaving) {
 		pl_leave_settle(d);
-		pod = pl_pods_find(d, req->container_id, req->ifname);
+		pod = pl_endpoints_find(d, req->container_id, req->ifname);
 	}
 	if (pod)
 		return pl_fail(err, -EEXIST,
@@ -434,7 +437,7 @@ static int check_request(struct pl_daemon *d, const struct pl_pod_request *req, 
 	return 0;
 }
 
-static int lease(struct pl_daemon *d, const struct pl_pod_request *req, struct pl_record *rec,
+static int lease(struct pl_daemon *d, const struct pl_endpoint_request *req, struct pl_record *rec,
 		 struct pl_error *err)
 {
 	const struct pl_netconf *conf = req->conf;
@@ -476,7 +479,7 @@ static void copy_text(char *to, size_t size, const char *from)
 	snprintf(to, size, "%s", from ? from : "");
 }
 
-static void start_record(struct pl_daemon *d, const struct pl_pod_request *req,
+static void start_record(struct pl_daemon *d, const struct pl_endpoint_request *req,
 			 const struct stat *ns, struct pl_record *rec)
 {
 	struct timespec now;
@@ -508,7 +511,7 @@ static void start_record(struct pl_daemon *d, const struct pl_pod_request *req,
 }
 
 /* The pod's side of a link that an earlier plugin made. */
-static int adopt_pod_end(const struct pl_pod_request *req, struct pl_record *rec,
+static int adopt_pod_end(const struct pl_endpoint_request *req, struct pl_record *rec,
 			 struct pl_error *err)
 {
 	pl_cleanup(pl_nl_closep) struct pl_nl *pod = NULL;
@@ -526,8 +529,8 @@ static int adopt_pod_end(const struct pl_pod_request *req, struct pl_record *rec
 	return 0;
 }
 
-static int adopt_link(struct pl_daemon *d, const struct pl_pod_request *req, struct pl_record *rec,
-		      struct pl_nl_link *ret_link, struct pl_error *err)
+static int adopt_link(struct pl_daemon *d, const struct pl_endpoint_request *req,
+		      struct pl_record *rec, struct pl_nl_link *ret_link, struct pl_error *err)
 {
 	struct pl_nl_link link;
 	int r;
@@ -555,7 +558,7 @@ static int adopt_link(struct pl_daemon *d, const struct pl_pod_request *req, str
 	if (link.peer_nsid == PL_NL_NSID_HERE || link.peer_ifindex != rec->pod_ifindex)
 		return pl_fail(err, -EINVAL, "accelerate: %s is not the host end of %s",
 			       req->host_ifname, req->ifname);
-	if (pl_pods_by_ifindex(d, link.ifindex))
+	if (pl_endpoints_by_ifindex(d, link.ifindex))
 		return pl_fail(err, -EEXIST, "accelerate: %s has an endpoint already",
 			       req->host_ifname);
 	copy_text(rec->host_ifname, sizeof(rec->host_ifname), link.name);
@@ -578,12 +581,12 @@ static int save_record(struct pl_daemon *d, const struct pl_record *rec, struct 
 }
 
 /* Link and datapath for a record whose lease is taken. On failure the link is gone again. */
-static int bring_up(struct pl_daemon *d, const struct pl_pod_request *req, struct pl_record *rec,
-		    const struct pl_podlink_routes *routes, struct pl_pod **ret,
-		    struct pl_error *err)
+static int bring_up(struct pl_daemon *d, const struct pl_endpoint_request *req,
+		    struct pl_record *rec, const struct pl_podlink_routes *routes,
+		    struct pl_endpoint **ret, struct pl_error *err)
 {
 	struct pl_nl_link link;
-	struct pl_pod *pod;
+	struct pl_endpoint *pod;
 	int r = rec->mode == PL_MODE_POD
 			? pl_podlink_create(d->nl, req->netns_fd, rec, routes, &link, err)
 			: adopt_link(d, req, rec, &link, err);
@@ -608,7 +611,7 @@ static int bring_up(struct pl_daemon *d, const struct pl_pod_request *req, struc
 		goto undo_link;
 	if (rec->mode == PL_MODE_ACCELERATE)
 		pod->shaped = is_shaped(d, &link);
-	r = pl_pod_update(d, pod, err);
+	r = pl_endpoint_update(d, pod, err);
 	if (!r && !pod->ready)
 		r = pl_fail(err, -ENOLINK, "the new link %s is not ready: %s", rec->host_ifname,
 			    pod->why);
@@ -632,23 +635,23 @@ undo_link:
 	return r;
 }
 
-int pl_pods_delete_leftover(struct pl_daemon *d, const char *container_id, const char *ifname,
-			    struct pl_error *err)
+int pl_endpoints_delete_leftover(struct pl_daemon *d, const char *container_id, const char *ifname,
+				 struct pl_error *err)
 {
 	struct pl_record rec = {0};
 	const struct pl_nl_link *link;
 
 	pl_host_ifname(container_id, ifname, rec.host_ifname);
 	link = pl_links_by_name(&d->links, rec.host_ifname);
-	if (!link || !pl_nl_is_pair(link) || pl_pods_by_ifindex(d, link->ifindex))
+	if (!link || !pl_nl_is_pair(link) || pl_endpoints_by_ifindex(d, link->ifindex))
 		return 0;
 	pl_info("link without record deleted host=%s container=%s ifname=%s", rec.host_ifname,
 		container_id, ifname);
 	return pl_podlink_delete(d->nl, &rec, err);
 }
 
-int pl_pods_add(struct pl_daemon *d, const struct pl_pod_request *req, struct pl_pod **ret,
-		json_t **ret_routes, struct pl_error *err)
+int pl_endpoints_add(struct pl_daemon *d, const struct pl_endpoint_request *req,
+		     struct pl_endpoint **ret, json_t **ret_routes, struct pl_error *err)
 {
 	struct pl_podlink_routes routes;
 	struct pl_record rec;
@@ -657,7 +660,7 @@ int pl_pods_add(struct pl_daemon *d, const struct pl_pod_request *req, struct pl
 
 	if (r < 0)
 		return r;
-	r = pl_pods_delete_leftover(d, req->container_id, req->ifname, err);
+	r = pl_endpoints_delete_leftover(d, req->container_id, req->ifname, err);
 	if (r < 0)
 		return r;
 	start_record(d, req, &ns, &rec);
@@ -685,7 +688,7 @@ int pl_pods_add(struct pl_daemon *d, const struct pl_pod_request *req, struct pl
 
 /* ---- DEL ---- */
 
-void pl_pods_forget(struct pl_daemon *d, struct pl_pod *pod)
+void pl_endpoints_forget(struct pl_daemon *d, struct pl_endpoint *pod)
 {
 	const struct pl_record *rec = &pod->rec;
 	int r = pl_record_remove(d->settings.run_dir, rec->container_id, rec->ifname);
@@ -703,8 +706,8 @@ void pl_pods_forget(struct pl_daemon *d, struct pl_pod *pod)
 
 /* ---- CHECK ---- */
 
-static void check_applied(struct pl_daemon *d, const struct pl_pod *pod, const struct pl_fact *f,
-			  json_t *differences)
+static void check_applied(struct pl_daemon *d, const struct pl_endpoint *pod,
+			  const struct pl_fact *f, json_t *differences)
 {
 	struct pl_fact now = *f;
 	char sentence[256];
@@ -729,13 +732,13 @@ static void check_applied(struct pl_daemon *d, const struct pl_pod *pod, const s
 	json_array_append_new(differences, json_string(sentence));
 }
 
-static void check_maps(struct pl_daemon *d, const struct pl_pod *pod, json_t *differences)
+static void check_maps(struct pl_daemon *d, const struct pl_endpoint *pod, json_t *differences)
 {
 	char sentence[256], ip[PL_IP_STRLEN];
-	struct pl_link link;
+	struct pl_device link;
 
 	if (pl_datapath_link_get(d->dp, pod->rec.ifindex, &link) || link.endpoint != pod->id) {
-		snprintf(sentence, sizeof(sentence), "pl_links has no entry for %s",
+		snprintf(sentence, sizeof(sentence), "pl_devices has no entry for %s",
 			 pod->rec.host_ifname);
 		json_array_append_new(differences, json_string(sentence));
 	}
@@ -757,7 +760,7 @@ static void check_maps(struct pl_daemon *d, const struct pl_pod *pod, json_t *di
 	}
 }
 
-static int check_record(struct pl_daemon *d, const struct pl_pod *pod, json_t *differences)
+static int check_record(struct pl_daemon *d, const struct pl_endpoint *pod, json_t *differences)
 {
 	struct pl_record on_disk;
 	struct pl_error why = {0};
@@ -772,8 +775,8 @@ static int check_record(struct pl_daemon *d, const struct pl_pod *pod, json_t *d
 	return json_array_append_new(differences, json_string(sentence));
 }
 
-int pl_pods_check(struct pl_daemon *d, struct pl_pod *pod, int netns_fd,
-		  const struct pl_netconf *conf, json_t *differences, struct pl_error *err)
+int pl_endpoints_check(struct pl_daemon *d, struct pl_endpoint *pod, int netns_fd,
+		       const struct pl_netconf *conf, json_t *differences, struct pl_error *err)
 {
 	struct pl_podlink_routes routes = {0};
 	int r = 0;
@@ -791,10 +794,10 @@ int pl_pods_check(struct pl_daemon *d, struct pl_pod *pod, int netns_fd,
 
 /* ---- events ---- */
 
-static struct pl_pod *find_by_host_link(struct pl_daemon *d, const struct pl_nl_link *link)
+static struct pl_endpoint *find_by_host_link(struct pl_daemon *d, const struct pl_nl_link *link)
 {
 	for (uint32_t id = 1; id < d->max_pods; id++) {
-		struct pl_pod *pod = d->pods[id];
+		struct pl_endpoint *pod = d->pods[id];
 
 		if (pod && !strcmp(pod->rec.host_ifname, link->name) &&
 		    !memcmp(pod->rec.host_mac.bytes, link->mac.bytes, 6))
@@ -803,9 +806,9 @@ static struct pl_pod *find_by_host_link(struct pl_daemon *d, const struct pl_nl_
 	return NULL;
 }
 
-void pl_pods_link_changed(struct pl_daemon *d, const struct pl_nl_link *link)
+void pl_endpoints_link_changed(struct pl_daemon *d, const struct pl_nl_link *link)
 {
-	struct pl_pod *pod = pl_pods_by_ifindex(d, link->ifindex);
+	struct pl_endpoint *pod = pl_endpoints_by_ifindex(d, link->ifindex);
 	struct pl_error err = {0};
 
 	if (!pod) {
@@ -829,9 +832,9 @@ void pl_pods_link_changed(struct pl_daemon *d, const struct pl_nl_link *link)
 	update_or_retry(d, pod);
 }
 
-void pl_pods_link_gone(struct pl_daemon *d, const struct pl_nl_link *link)
+void pl_endpoints_link_gone(struct pl_daemon *d, const struct pl_nl_link *link)
 {
-	struct pl_pod *pod = pl_pods_by_ifindex(d, link->ifindex);
+	struct pl_endpoint *pod = pl_endpoints_by_ifindex(d, link->ifindex);
 
 	if (!pod)
 		return;
@@ -858,10 +861,10 @@ static const struct pl_nl_link *link_of(const struct pl_daemon *d, const struct 
 	return link;
 }
 
-void pl_pods_sweep(struct pl_daemon *d)
+void pl_endpoints_sweep(struct pl_daemon *d)
 {
 	for (uint32_t id = 1; id < d->max_pods; id++) {
-		struct pl_pod *pod = d->pods[id];
+		struct pl_endpoint *pod = d->pods[id];
 		const struct pl_nl_link *link;
 
 		if (!pod)
@@ -878,7 +881,7 @@ void pl_pods_sweep(struct pl_daemon *d)
 	}
 }
 
-void pl_pods_retry(struct pl_daemon *d)
+void pl_endpoints_retry(struct pl_daemon *d)
 {
 	for (uint32_t id = 1; id < d->max_pods; id++)
 		if (d->pods[id] && d->pods[id]->dirty)
@@ -932,7 +935,7 @@ static void undo_half_made(struct pl_daemon *d, const struct pl_record *rec)
 	(void)pl_record_remove(d->settings.run_dir, rec->container_id, rec->ifname);
 }
 
-int pl_pods_load(struct pl_daemon *d, struct pl_error *err)
+int pl_endpoints_load(struct pl_daemon *d, struct pl_error *err)
 {
 	struct loading all = {0};
 	int r = pl_record_each(d->settings.run_dir, load_one, load_bad, &all);
@@ -947,7 +950,7 @@ int pl_pods_load(struct pl_daemon *d, struct pl_error *err)
 	for (size_t i = 0; i < all.n; i++) {
 		const struct pl_record *rec = &all.v[i];
 		struct pl_error why = {0};
-		struct pl_pod *pod;
+		struct pl_endpoint *pod;
 
 		if (!rec->ifindex) {
 			undo_half_made(d, rec);
@@ -965,7 +968,7 @@ int pl_pods_load(struct pl_daemon *d, struct pl_error *err)
 	return 0;
 }
 
-void pl_pods_clear(struct pl_daemon *d)
+void pl_endpoints_clear(struct pl_daemon *d)
 {
 	for (uint32_t id = 1; d->pods && id < d->max_pods; id++)
 		if (d->pods[id])
@@ -993,7 +996,7 @@ static const char *attach_name(enum pl_attach_kind kind)
 	return "none";
 }
 
-json_t *pl_pod_json(struct pl_daemon *d, const struct pl_pod *pod)
+json_t *pl_endpoint_json(struct pl_daemon *d, const struct pl_endpoint *pod)
 {
 	const struct pl_record *r = &pod->rec;
 	enum pl_hook from = r->link_kind == PL_LINK_VETH ? PL_HOOK_FROM_POD : PL_HOOK_FROM_NETKIT;
@@ -1009,6 +1012,6 @@ json_t *pl_pod_json(struct pl_daemon *d, const struct pl_pod *pod)
 		json_pack("{s:s, s:s}", "fromPod",
 			  attach_name(pl_datapath_attached(d->dp, from, r->ifindex)), "toPod",
 			  attach_name(pl_datapath_attached(d->dp, PL_HOOK_TO_POD, r->ifindex))));
-	json_object_set_new(j, "mirrors", pl_mirrors_of_pod(d->mirrors, pod));
+	json_object_set_new(j, "mirrors", pl_mirrors_of_endpoint(d->mirrors, pod));
 	return j;
 }

@@ -8,7 +8,7 @@
 
 #include "daemon.h"
 
-struct pl_pod_request {
+struct pl_endpoint_request {
 	const char *container_id;
 	const char *ifname;
 	const char *netns; /* path, "" where unknown */
@@ -25,13 +25,13 @@ struct pl_pod_request {
 };
 
 /* Room for @max endpoints, slot 0 included. 0 or -ENOMEM. */
-int pl_pods_init(struct pl_daemon *d, uint32_t max);
+int pl_endpoints_init(struct pl_daemon *d, uint32_t max);
 /*
  * Reads the records of earlier runs. Records of an ADD that never ended are undone; broken files
  * are set aside. Call before the first resync. 0 or -errno.
  */
-int pl_pods_load(struct pl_daemon *d, struct pl_error *err);
-void pl_pods_clear(struct pl_daemon *d);
+int pl_endpoints_load(struct pl_daemon *d, struct pl_error *err);
+void pl_endpoints_clear(struct pl_daemon *d);
 
 /*
  * All or nothing. *ret lives until it is removed. @ret_routes: [{"dst","gw"}], caller owns.
@@ -39,46 +39,46 @@ void pl_pods_clear(struct pl_daemon *d);
  * -EEXIST: the container has this interface already; -ENOSPC: range or table full; -ENOENT: the
  * netns is gone; -ENOTSUP: the kernel has no such link kind.
  */
-int pl_pods_add(struct pl_daemon *d, const struct pl_pod_request *req, struct pl_pod **ret,
-		json_t **ret_routes, struct pl_error *err);
+int pl_endpoints_add(struct pl_daemon *d, const struct pl_endpoint_request *req,
+		     struct pl_endpoint **ret, json_t **ret_routes, struct pl_error *err);
 /*
  * Deletes the link that ADD made for this container if no endpoint has it: the record was lost. By
  * the name that is derived from both, never by a likeness of it. 0 or -errno.
  */
-int pl_pods_delete_leftover(struct pl_daemon *d, const char *container_id, const char *ifname,
-			    struct pl_error *err);
+int pl_endpoints_delete_leftover(struct pl_daemon *d, const char *container_id, const char *ifname,
+				 struct pl_error *err);
 /* The last step of leave.h: record, addresses and place, when the datapath holds nothing of it. */
-void pl_pods_forget(struct pl_daemon *d, struct pl_pod *pod);
+void pl_endpoints_forget(struct pl_daemon *d, struct pl_endpoint *pod);
 /*
  * Compares record, links, maps and attachments; differences as sentences in @differences.
  * @conf may be NULL (routes are then not compared).
  */
-int pl_pods_check(struct pl_daemon *d, struct pl_pod *pod, int netns_fd,
-		  const struct pl_netconf *conf, json_t *differences, struct pl_error *err);
+int pl_endpoints_check(struct pl_daemon *d, struct pl_endpoint *pod, int netns_fd,
+		       const struct pl_netconf *conf, json_t *differences, struct pl_error *err);
 
-struct pl_pod *pl_pods_find(const struct pl_daemon *d, const char *container_id,
-			    const char *ifname);
-struct pl_pod *pl_pods_by_ifindex(const struct pl_daemon *d, uint32_t ifindex);
+struct pl_endpoint *pl_endpoints_find(const struct pl_daemon *d, const char *container_id,
+				      const char *ifname);
+struct pl_endpoint *pl_endpoints_by_ifindex(const struct pl_daemon *d, uint32_t ifindex);
 /*
  * For people: container id or a unique prefix of it (4 letters at least), CONTAINER:IFNAME, pod
  * name, NAMESPACE/NAME, address, host interface. -ENOENT, or -ENOTUNIQ naming the matches.
  */
-int pl_pods_query(const struct pl_daemon *d, const char *query, struct pl_pod **ret,
-		  struct pl_error *err);
+int pl_endpoints_query(const struct pl_daemon *d, const char *query, struct pl_endpoint **ret,
+		       struct pl_error *err);
 
 /* Desired facts of one pod as the links are now; sets ready, shaped, why. 0 or -ENOMEM. */
-int pl_pod_facts(struct pl_daemon *d, struct pl_pod *pod, struct pl_facts *ret);
+int pl_endpoint_facts(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_facts *ret);
 /* Brings one pod's facts to the datapath; failures are retried by the timer. */
-int pl_pod_update(struct pl_daemon *d, struct pl_pod *pod, struct pl_error *err);
+int pl_endpoint_update(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_error *err);
 
 /* Events. */
-void pl_pods_link_changed(struct pl_daemon *d, const struct pl_nl_link *link);
-void pl_pods_link_gone(struct pl_daemon *d, const struct pl_nl_link *link);
+void pl_endpoints_link_changed(struct pl_daemon *d, const struct pl_nl_link *link);
+void pl_endpoints_link_gone(struct pl_daemon *d, const struct pl_nl_link *link);
 /* After a dump: records whose link is gone go too. */
-void pl_pods_sweep(struct pl_daemon *d);
-void pl_pods_retry(struct pl_daemon *d);
+void pl_endpoints_sweep(struct pl_daemon *d);
+void pl_endpoints_retry(struct pl_daemon *d);
 
 /* The endpoint object of replies; caller owns. */
-json_t *pl_pod_json(struct pl_daemon *d, const struct pl_pod *pod);
+json_t *pl_endpoint_json(struct pl_daemon *d, const struct pl_endpoint *pod);
 
 #endif

@@ -85,7 +85,7 @@ static int get_conf(struct pl_daemon *d, const json_t *req, struct pl_netconf *o
 	return 0;
 }
 
-static int get_ips(const json_t *req, struct pl_pod_request *pod, struct pl_error *err)
+static int get_ips(const json_t *req, struct pl_endpoint_request *pod, struct pl_error *err)
 {
 	const json_t *list = json_object_get(req, "ips"), *item;
 	size_t i;
@@ -132,7 +132,7 @@ static int get_addresses(const json_t *req, struct pl_record_addr *addrs, size_t
 	return 0;
 }
 
-static int get_mac(const json_t *req, struct pl_pod_request *pod, struct pl_error *err)
+static int get_mac(const json_t *req, struct pl_endpoint_request *pod, struct pl_error *err)
 {
 	const char *text;
 	int r = get_text(req, "mac", false, &text, err);
@@ -155,7 +155,7 @@ static int get_key(const json_t *req, const char **ret_id, const char **ret_ifna
 
 /* ---- endpoints ---- */
 
-static int fill_pod_request(struct call *c, struct pl_pod_request *pod, struct pl_error *err)
+static int fill_pod_request(struct call *c, struct pl_endpoint_request *pod, struct pl_error *err)
 {
 	const json_t *who = json_object_get(c->req, "pod");
 	int r = get_key(c->req, &pod->container_id, &pod->ifname, err);
@@ -184,19 +184,19 @@ static int fill_pod_request(struct call *c, struct pl_pod_request *pod, struct p
 static int op_endpoint_add(struct call *c, struct pl_error *err)
 {
 	pl_cleanup(pl_netconf_clear) struct pl_netconf own = {0};
-	struct pl_pod_request req = {0};
-	struct pl_pod *pod;
+	struct pl_endpoint_request req = {0};
+	struct pl_endpoint *pod;
 	json_t *routes, *reply;
 	int r = fill_pod_request(c, &req, err);
 
 	if (!r)
 		r = get_conf(c->d, c->req, &own, &req.conf, err);
 	if (!r)
-		r = pl_pods_add(c->d, &req, &pod, &routes, err);
+		r = pl_endpoints_add(c->d, &req, &pod, &routes, err);
 	if (r < 0)
 		return r;
-	reply = json_pack("{s:b, s:o, s:o}", "ok", 1, "endpoint", pl_pod_json(c->d, pod), "routes",
-			  routes);
+	reply = json_pack("{s:b, s:o, s:o}", "ok", 1, "endpoint", pl_endpoint_json(c->d, pod),
+			  "routes", routes);
 	if (reply && req.conf->dns)
 		json_object_set(reply, "dns", req.conf->dns);
 	pl_client_reply(c->client, reply);
@@ -250,7 +250,7 @@ static struct removal *removal_new(struct pl_client *client, json_t *reply)
 	return all;
 }
 
-static void removal_add(struct pl_daemon *d, struct removal *all, struct pl_pod *pod)
+static void removal_add(struct pl_daemon *d, struct removal *all, struct pl_endpoint *pod)
 {
 	int r = pl_leave(d, pod, on_removed, all);
 
@@ -273,16 +273,16 @@ static int op_endpoint_del(struct call *c, struct pl_error *err)
 {
 	const char *id, *ifname, *network;
 	struct removal *all;
-	struct pl_pod *pod;
+	struct pl_endpoint *pod;
 	int r = get_key(c->req, &id, &ifname, err);
 
 	if (!r)
 		r = get_text(c->req, "network", false, &network, err);
 	if (r < 0)
 		return r;
-	pod = pl_pods_find(c->d, id, ifname);
+	pod = pl_endpoints_find(c->d, id, ifname);
 	if (!pod) {
-		r = pl_pods_delete_leftover(c->d, id, ifname, err);
+		r = pl_endpoints_delete_leftover(c->d, id, ifname, err);
 		if (r < 0)
 			return r;
 	}
@@ -299,8 +299,8 @@ static int op_endpoint_del(struct call *c, struct pl_error *err)
 	return 0;
 }
 
-static void compare_addresses(const struct pl_pod *pod, const struct pl_record_addr *want, size_t n,
-			      json_t *differences)
+static void compare_addresses(const struct pl_endpoint *pod, const struct pl_record_addr *want,
+			      size_t n, json_t *differences)
 {
 	for (size_t i = 0; i < n; i++) {
 		char sentence[128], ip[PL_IP_STRLEN];
@@ -324,7 +324,7 @@ static int op_endpoint_check(struct call *c, struct pl_error *err)
 	struct pl_record_addr addrs[PL_RECORD_ADDRS_MAX];
 	const struct pl_netconf *conf = NULL;
 	const char *id, *ifname;
-	struct pl_pod *pod;
+	struct pl_endpoint *pod;
 	size_t n_addrs;
 	int r = get_key(c->req, &id, &ifname, err);
 
@@ -334,14 +334,14 @@ static int op_endpoint_check(struct call *c, struct pl_error *err)
 		r = get_addresses(c->req, addrs, PL_ARRAY_SIZE(addrs), &n_addrs, err);
 	if (r < 0)
 		return r;
-	pod = pl_pods_find(c->d, id, ifname);
+	pod = pl_endpoints_find(c->d, id, ifname);
 	if (!pod || pod->leaving)
 		return pl_fail(err, -ENOENT, "podlane has no endpoint %s:%s%s", id, ifname,
 			       pod ? " any more: it is being removed" : "");
 	if (c->netns_fd < 0)
 		return pl_fail(err, -EBADF, "the request came without a network namespace");
 	compare_addresses(pod, addrs, n_addrs, differences);
-	r = pl_pods_check(c->d, pod, c->netns_fd, conf, differences, err);
+	r = pl_endpoints_check(c->d, pod, c->netns_fd, conf, differences, err);
 	if (r < 0)
 		return r;
 	if (!json_array_size(differences)) {
@@ -390,7 +390,7 @@ static int op_endpoint_gc(struct call *c, struct pl_error *err)
 	if (!all)
 		return pl_fail(err, -ENOMEM, "collect the endpoints to remove: out of memory");
 	for (uint32_t id = 1; id < c->d->max_pods; id++) {
-		struct pl_pod *pod = c->d->pods[id];
+		struct pl_endpoint *pod = c->d->pods[id];
 
 		if (!pod || strcmp(pod->rec.network, network) || is_listed(valid, &pod->rec))
 			continue;
@@ -427,7 +427,7 @@ static int op_endpoint_list(struct call *c, struct pl_error *err)
 
 	for (uint32_t id = 1; id < c->d->max_pods; id++)
 		if (c->d->pods[id])
-			json_array_append_new(list, pl_pod_json(c->d, c->d->pods[id]));
+			json_array_append_new(list, pl_endpoint_json(c->d, c->d->pods[id]));
 	reply_list(c, "endpoints", list);
 	return 0;
 }
@@ -466,7 +466,7 @@ static int count_row(const struct pl_reason_key *key, const struct pl_count *sum
 
 static json_t *stats_row(const struct pl_daemon *d, uint32_t id, json_t *reasons)
 {
-	const struct pl_pod *pod = id ? d->pods[id] : NULL;
+	const struct pl_endpoint *pod = id ? d->pods[id] : NULL;
 	const struct pl_record *r = pod ? &pod->rec : NULL;
 
 	return json_pack("{s:i, s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:O}", "endpoint", (int)id,
@@ -477,7 +477,7 @@ static json_t *stats_row(const struct pl_daemon *d, uint32_t id, json_t *reasons
 }
 
 /* Rows of @only, or of the node and all pods where it is NULL. */
-static int collect_stats(struct pl_daemon *d, const struct pl_pod *only, json_t **ret,
+static int collect_stats(struct pl_daemon *d, const struct pl_endpoint *only, json_t **ret,
 			 struct pl_error *err)
 {
 	struct counting all = {calloc(d->max_pods, sizeof(json_t *)), d->max_pods};
@@ -510,13 +510,13 @@ static int collect_stats(struct pl_daemon *d, const struct pl_pod *only, json_t 
 
 static int op_stats(struct call *c, struct pl_error *err)
 {
-	struct pl_pod *only = NULL;
+	struct pl_endpoint *only = NULL;
 	const char *query;
 	json_t *list;
 	int r = get_text(c->req, "query", false, &query, err);
 
 	if (!r && *query)
-		r = pl_pods_query(c->d, query, &only, err);
+		r = pl_endpoints_query(c->d, query, &only, err);
 	if (!r)
 		r = collect_stats(c->d, only, &list, err);
 	if (r < 0)
@@ -527,20 +527,20 @@ static int op_stats(struct call *c, struct pl_error *err)
 
 static int op_endpoint_show(struct call *c, struct pl_error *err)
 {
-	struct pl_pod *pod;
+	struct pl_endpoint *pod;
 	const char *query;
 	json_t *list;
 	int r = get_text(c->req, "query", true, &query, err);
 
 	if (!r)
-		r = pl_pods_query(c->d, query, &pod, err);
+		r = pl_endpoints_query(c->d, query, &pod, err);
 	if (!r)
 		r = collect_stats(c->d, pod, &list, err);
 	if (r < 0)
 		return r;
-	pl_client_reply(c->client,
-			json_pack("{s:b, s:o, s:O}", "ok", 1, "endpoint", pl_pod_json(c->d, pod),
-				  "reasons", json_object_get(json_array_get(list, 0), "reasons")));
+	pl_client_reply(c->client, json_pack("{s:b, s:o, s:O}", "ok", 1, "endpoint",
+					     pl_endpoint_json(c->d, pod), "reasons",
+					     json_object_get(json_array_get(list, 0), "reasons")));
 	json_decref(list);
 	return 0;
 }
@@ -572,10 +572,11 @@ static json_t *uplinks_json(struct pl_daemon *d)
 
 		if (pl_node_is_uplink(d, link))
 			json_array_append_new(
-				list, json_pack("{s:s, s:i, s:s}", "name", link->name, "ifindex",
-						(int)link->ifindex, "attached",
-						kinds[pl_datapath_attached(d->dp, PL_HOOK_FROM_WIRE,
-									   link->ifindex)]));
+				list,
+				json_pack("{s:s, s:i, s:s}", "name", link->name, "ifindex",
+					  (int)link->ifindex, "attached",
+					  kinds[pl_datapath_attached(d->dp, PL_HOOK_FROM_UPLINK,
+								     link->ifindex)]));
 	}
 	return list;
 }

@@ -39,7 +39,7 @@ PL_INLINE int pl_mac_of_pod(const struct pl_packet *p, const void *mac)
 PL_INLINE int pl_check_arp(const struct pl_packet *p)
 {
 	struct pl_cursor c = {p->eth + 1, p->end};
-	struct pl_arp *arp = pl_take_arp(&c);
+	struct pl_arp *arp = pl_pull_arp(&c);
 
 	if (!arp)
 		return PL_PASS_MALFORMED;
@@ -79,8 +79,8 @@ PL_INLINE int pl_check_nd_claims(const struct pl_packet *p, const struct pl_nd *
 
 /*
  * Neighbour discovery is believed with a hop limit of 255 alone, so that only such packets are
- * looked into. PL_GO_ON: it is none. Else the packet pointers are void after the call, unless the
- * packet lay in one piece.
+ * looked into. PL_CONTINUE: it is none. Else the packet pointers are void after the call, unless
+ * the packet lay in one piece.
  */
 PL_INLINE int pl_check_nd(struct pl_packet *p)
 {
@@ -93,29 +93,29 @@ PL_INLINE int pl_check_nd(struct pl_packet *p)
 
 	if (skb->len > (__u32)((char *)p->end - (char *)p->eth)) {
 		bpf_skb_pull_data(skb, skb->len < WANT ? skb->len : WANT);
-		if (pl_headers(p, 0) != PL_GO_ON || p->family != 6)
+		if (pl_parse_headers(p, 0) != PL_CONTINUE || p->family != 6)
 			return PL_PASS_MALFORMED;
 	}
 	c = (struct pl_cursor){p->ip6 + 1, p->end};
 	next = p->ip6->nexthdr;
-	walk = pl_take_extensions(&c, &next);
+	walk = pl_pull_extensions(&c, &next);
 	/* Receivers ignore fragmented discovery (RFC 6980). */
 	if (walk == PL_WALK_FIRST_FRAGMENT || walk == PL_WALK_LATER_FRAGMENT)
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	if (walk != PL_WALK_DONE)
 		return PL_DROP_SPOOFED_ND;
-	if (next != PL_PROTO_ICMPV6 || !pl_take_nd(&c, p->src->pod_mac, &nd))
-		return PL_GO_ON;
+	if (next != PL_PROTO_ICMPV6 || !pl_pull_nd(&c, p->src->pod_mac, &nd))
+		return PL_CONTINUE;
 	return p->src->flags & PL_EP_TRUSTED ? PL_PASS_ND : pl_check_nd_claims(p, &nd);
 }
 
 PL_INLINE int pl_check_source4(const struct pl_packet *p)
 {
 	if (likely(pl_owns4(p, &p->ip4->saddr)))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	/* DHCP, and IGMP of a host that has no address yet: they go nowhere but to the host. */
 	if (!p->ip4->saddr && pl_is_multicast4(p->ip4->daddr))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	return PL_DROP_SPOOFED_IP;
 }
 
@@ -124,38 +124,38 @@ PL_INLINE int pl_check_source6(const struct pl_packet *p)
 	const void *source = &p->ip6->saddr, *destination = &p->ip6->daddr;
 
 	if (likely(pl_owns6(p, source)))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	/* Link-local never leaves the link, and has no owner to be robbed. */
 	if (pl_is_link_local6(source) &&
 	    (pl_is_link_local6(destination) || pl_is_multicast6(destination)))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	/* Listener reports before duplicate address detection has ended. */
 	if (pl_is_unspecified6(source) && pl_is_multicast6(destination))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	return PL_DROP_SPOOFED_IP;
 }
 
-/* Needs eth, and reason: what pl_headers() said. */
+/* Needs eth, and reason: what pl_parse_headers() said. */
 PL_INLINE int pl_antispoof(struct pl_packet *p, int headers)
 {
 	int trusted = p->src->flags & PL_EP_TRUSTED;
-	int headless = pl_is_headless(p->src);
+	int headless = pl_is_l3_device(p->src);
 
 	if (unlikely(!p->eth))
 		return headers;
 	if (unlikely(!trusted && !headless && !pl_mac_of_pod(p, p->eth->h_source)))
 		return PL_DROP_SPOOFED_MAC;
-	if (unlikely(headers != PL_GO_ON))
+	if (unlikely(headers != PL_CONTINUE))
 		return headers == PL_PASS_ARP && !trusted ? pl_check_arp(p) : headers;
 	if (p->family == 6 && unlikely(p->ip6->hop_limit == PL_ND_HOP_LIMIT) &&
 	    (p->ip6->nexthdr == PL_PROTO_ICMPV6 || pl_ip6_is_extension(p->ip6->nexthdr))) {
 		int nd = pl_check_nd(p);
 
-		if (nd != PL_GO_ON)
+		if (nd != PL_CONTINUE)
 			return nd;
 	}
 	if (unlikely(trusted))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	return p->family == 4 ? pl_check_source4(p) : pl_check_source6(p);
 }
 

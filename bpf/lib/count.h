@@ -53,7 +53,7 @@ PL_INLINE void pl_count_reason(__u32 endpoint, enum pl_reason reason, enum pl_di
  */
 PL_INLINE void pl_count(const struct pl_packet *p, enum pl_reason reason)
 {
-	int out = p->at == PL_AT_POD || p->at == PL_AT_NETKIT;
+	int out = p->hook == PL_HOOK_FROM_POD || p->hook == PL_HOOK_FROM_NETKIT;
 	__u32 bytes = p->skb->len;
 
 	if (likely(reason == PL_FORWARD_LOCAL)) {

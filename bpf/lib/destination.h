@@ -28,13 +28,13 @@ PL_INLINE int pl_elsewhere(const struct pl_packet *p)
 }
 
 /* The endpoint whose first address this is, if the guess is good. */
-PL_INLINE struct pl_endpoint *pl_guess(const struct pl_packet *p, __u32 *id)
+PL_INLINE struct pl_endpoint_info *pl_lookup_hint(const struct pl_packet *p, __u32 *id)
 {
 	const __u8 *addr = p->family == 4 ? (const __u8 *)&p->ip4->daddr + 2
 					  : (const __u8 *)&p->ip6->daddr + 14;
-	__u32 key = PL_GUESS_ADDR(addr[0], addr[1]);
-	__u32 *slot = bpf_map_lookup_elem(&pl_guesses, &key);
-	struct pl_endpoint *ep;
+	__u32 key = PL_ADDR_HINT(addr[0], addr[1]);
+	__u32 *slot = bpf_map_lookup_elem(&pl_addr_hints, &key);
+	struct pl_endpoint_info *ep;
 
 	if (!slot)
 		return NULL;
@@ -47,18 +47,18 @@ PL_INLINE struct pl_endpoint *pl_guess(const struct pl_packet *p, __u32 *id)
 	return pl_equal6(ep->ip6, &p->ip6->daddr) ? ep : NULL;
 }
 
-/* PL_GO_ON: dst and dst_id are set. PL_PASS_NOT_POD: a unicast address that nobody here has. */
+/* PL_CONTINUE: dst and dst_id are set. PL_PASS_NOT_POD: a unicast address that nobody here has. */
 PL_INLINE int pl_destination(struct pl_packet *p)
 {
 	struct pl_addr *addr;
 	__u32 id = PL_NODE;
 
-	p->dst = pl_guess(p, &id);
+	p->dst = pl_lookup_hint(p, &id);
 	if (likely(p->dst)) {
 		p->dst_id = id;
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	}
-	if (p->src && pl_route_recall(p))
+	if (p->src && pl_route_cache_get(p))
 		return PL_PASS_NOT_POD;
 	addr = p->family == 4 ? bpf_map_lookup_elem(&pl_addrs4, &p->ip4->daddr)
 			      : bpf_map_lookup_elem(&pl_addrs6, &p->ip6->daddr);
@@ -72,7 +72,7 @@ PL_INLINE int pl_destination(struct pl_packet *p)
 		p->dst_id = PL_NODE;
 		return PL_PASS_NOT_READY;
 	}
-	return PL_GO_ON;
+	return PL_CONTINUE;
 }
 
 /*
@@ -97,7 +97,7 @@ PL_INLINE int pl_forwardable(const struct pl_packet *p)
 		return PL_PASS_IP_OPTIONS;
 	if (unlikely(ttl <= 1))
 		return PL_PASS_TTL;
-	return PL_GO_ON;
+	return PL_CONTINUE;
 }
 
 /* Can the pod dst be handed this packet? */
@@ -112,7 +112,7 @@ PL_INLINE int pl_deliverable(const struct pl_packet *p)
 		return flags & PL_EP_READY ? PL_PASS_SHAPED : PL_PASS_NOT_READY;
 	if (unlikely(pl_l3_size(p) > mtu))
 		return PL_PASS_TOO_BIG;
-	return PL_GO_ON;
+	return PL_CONTINUE;
 }
 
 #endif

@@ -14,14 +14,14 @@
  *   WIRE    X, outside the native networks, reached pod A from the wire by the fast path. A's
  *           answers leave by FIB, for the stack knows nothing of the flow: it would take a UDP
  *           answer for a new flow and masquerade it, and call TCP's SYN-ACK invalid. Written by
- *           from-wire.
+ *           from-uplink.
  *
  * Every translation, and why it is right:
  *   pod A -> service -> pod B here. A to VIP: no pod, to the stack. to-pod(B) sees A: STACK at B.
  *     B's answer goes to the stack, which gives it the VIP's address. A gets it from the VIP, which
  *     is no pod, and keeps on sending to the VIP.
  *   pod A -> service -> B elsewhere, source kept. OPENED at A's port. B's answer comes from the
- *     wire, addressed to A, from B: from-wire leaves it to the stack, which gives it the VIP's.
+ *     wire, addressed to A, from B: from-uplink leaves it to the stack, which gives it the VIP's.
  *   pod A -> service -> A itself. The stack masquerades, or A would answer itself: A's peer is
  *     the host, and packets to the host always go to the stack.
  *   kube-proxy or a masquerading rule on the way in. The peer is the host: as above.
@@ -103,18 +103,19 @@ PL_INLINE void pl_flow_note(void *map, const struct pl_flow *flow, __u32 endpoin
 		known->seen_ns = value.seen_ns;
 }
 
-PL_INLINE int pl_has_flows(const struct pl_endpoint *ep)
+PL_INLINE int pl_has_flows(const struct pl_endpoint_info *ep)
 {
 	return ep->stack_flows | ep->opened_flows;
 }
 
-/* from-pod, to a pod of this node or a native network: PL_GO_ON where the fast path may answer. */
+/* from-pod, to a pod of this node or a native network: PL_CONTINUE where the fast path may answer.
+ */
 PL_INLINE int pl_flow_answer(const struct pl_packet *p)
 {
 	struct pl_flow flow;
 
 	if (likely(!p->src->stack_flows))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	if (p->l4.fragment)
 		return PL_PASS_FRAGMENT;
 	if (p->l4.kind == PL_L4_UNREADABLE)
@@ -122,22 +123,22 @@ PL_INLINE int pl_flow_answer(const struct pl_packet *p)
 	if (p->l4.kind == PL_L4_ICMP_ERROR)
 		return PL_PASS_STACK_FLOW;
 	pl_flow_of(p, 1, &flow);
-	return bpf_map_lookup_elem(&pl_flows, &flow) ? PL_PASS_STACK_FLOW : PL_GO_ON;
+	return bpf_map_lookup_elem(&pl_flows, &flow) ? PL_PASS_STACK_FLOW : PL_CONTINUE;
 }
 
 /*
- * from-pod, to neither: PL_GO_ON where it answers a flow that came by the fast path, else it is the
- * stack's, and so will be what comes back.
+ * from-pod, to neither: PL_CONTINUE where it answers a flow that came by the fast path, else it is
+ * the stack's, and so will be what comes back.
  */
 PL_INLINE int pl_flow_outward(const struct pl_packet *p)
 {
-	struct pl_endpoint *ep = p->src;
+	struct pl_endpoint_info *ep = p->src;
 	struct pl_flow flow;
 
 	pl_flow_of(p, 1, &flow);
 	if (p->l4.kind == PL_L4_LATER_FRAGMENT && ep->wire_flows) {
 		pl_flow_of_fragments(p, &flow);
-		return bpf_map_lookup_elem(&pl_wire_flows, &flow) ? PL_GO_ON : PL_PASS_FRAGMENT;
+		return bpf_map_lookup_elem(&pl_wire_flows, &flow) ? PL_CONTINUE : PL_PASS_FRAGMENT;
 	}
 	if (p->l4.kind >= PL_L4_ICMP_ERROR)
 		return PL_PASS_NOT_POD;
@@ -146,7 +147,7 @@ PL_INLINE int pl_flow_outward(const struct pl_packet *p)
 			pl_flow_of_fragments(p, &flow);
 			pl_flow_note(&pl_wire_flows, &flow, p->src_id, PL_FLOW_WIRE);
 		}
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	}
 	/* What answers does not open: its port may serve others, who came by the fast path. */
 	if (p->l4.tcp_answer || p->l4.kind == PL_L4_ECHO_REPLY)
@@ -157,26 +158,26 @@ PL_INLINE int pl_flow_outward(const struct pl_packet *p)
 	return PL_PASS_NOT_POD;
 }
 
-/* from-wire, to a pod: PL_GO_ON where the fast path may have it. @native: so is the source. */
+/* from-uplink, to a pod: PL_CONTINUE where the fast path may have it. @native: so is the source. */
 PL_INLINE int pl_flow_inward(const struct pl_packet *p, int native)
 {
-	struct pl_endpoint *ep = p->dst;
+	struct pl_endpoint_info *ep = p->dst;
 	int stack = pl_has_flows(ep);
 	struct pl_flow flow, opened;
 
 	if (likely(native && !stack))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	if (p->l4.kind == PL_L4_UNREADABLE)
 		return PL_PASS_MALFORMED;
 	if (p->l4.fragment && stack)
 		return PL_PASS_FRAGMENT;
 	if (p->l4.kind == PL_L4_LATER_FRAGMENT)
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	if (p->l4.kind == PL_L4_ICMP_ERROR)
-		return stack ? PL_PASS_STACK_FLOW : PL_GO_ON;
+		return stack ? PL_PASS_STACK_FLOW : PL_CONTINUE;
 	pl_flow_of(p, 0, &flow);
 	if (ep->wire_flows && bpf_map_lookup_elem(&pl_wire_flows, &flow))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	/* Who opens a connection does not answer one. */
 	if (stack && !p->l4.tcp_syn) {
 		opened = flow;
@@ -189,12 +190,12 @@ PL_INLINE int pl_flow_inward(const struct pl_packet *p, int native)
 	if (!native && p->l4.protocol == IPPROTO_TCP && !p->l4.tcp_syn)
 		return PL_PASS_STACK_FLOW;
 	if ((native && !p->l4.tcp_syn) || p->l4.kind == PL_L4_ECHO_REPLY)
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	if (ep->stack_flows)
 		bpf_map_delete_elem(&pl_flows, &flow);
 	pl_flow_flag(&ep->wire_flows);
 	pl_flow_note(&pl_wire_flows, &flow, p->dst_id, PL_FLOW_WIRE);
-	return PL_GO_ON;
+	return PL_CONTINUE;
 }
 
 /* to-pod: would the fast path take the answer? */

@@ -25,7 +25,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, PL_DEFAULT_ENDPOINTS);
 	__type(key, __u32);
-	__type(value, struct pl_endpoint);
+	__type(value, struct pl_endpoint_info);
 } pl_endpoints SEC(".maps");
 
 struct {
@@ -49,16 +49,16 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, PL_DEFAULT_ENDPOINTS);
 	__type(key, __u32); /* ifindex in the host's netns */
-	__type(value, struct pl_link);
-} pl_links SEC(".maps");
+	__type(value, struct pl_device);
+} pl_devices SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PL_GUESSES);
-	__type(key, __u32);   /* PL_GUESS_ADDR() */
+	__uint(max_entries, PL_ADDR_HINTS);
+	__type(key, __u32);   /* PL_ADDR_HINT() */
 	__type(value, __u32); /* endpoint */
-} pl_guesses SEC(".maps");
+} pl_addr_hints SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -86,10 +86,10 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PL_ROUTES);
+	__uint(max_entries, PL_ROUTE_CACHE_SLOTS);
 	__type(key, __u32); /* hash of the question */
 	__type(value, struct pl_route);
-} pl_routes SEC(".maps");
+} pl_route_cache SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -15,7 +15,7 @@
 
 /* skb->cb[PL_CB_STATE]; the reason lies in the bits above. */
 enum pl_mirror_stage {
-	PL_STATE_AT = 0x03,	 /* enum pl_at */
+	PL_STATE_HOOK = 0x03,	 /* enum pl_hook */
 	PL_STATE_DROPPED = 0x04, /* the verdict is a drop; the bit of PL_MIRROR_DROPS */
 	PL_STATE_IN = 0x10,	 /* copies of what the pod gets; else of what it sent */
 	PL_STATE_REWRITTEN = 0x20,
@@ -48,7 +48,7 @@ PL_INLINE int pl_is_pass(enum pl_reason reason)
 }
 
 /* Tail-calls: returns where no copy can be made. */
-PL_INLINE void pl_mirror_offer(const struct pl_packet *p, __u32 state, __u64 sessions)
+PL_INLINE void pl_mirror_tail_call(const struct pl_packet *p, __u32 state, __u64 sessions)
 {
 	struct __sk_buff *skb = p->skb;
 
@@ -103,7 +103,7 @@ PL_INLINE __u64 pl_seen_unpack(__u64 offered, __u32 seen)
 /* to-pod: sessions that the packet's sender, a pod of this node, has served. */
 PL_INLINE __u64 pl_mirror_seen(struct __sk_buff *skb)
 {
-	struct pl_endpoint *sender;
+	struct pl_endpoint_info *sender;
 	__u32 id = PL_NODE;
 
 	sender = pl_endpoint_at(skb->ingress_ifindex, &id);
@@ -121,61 +121,62 @@ enum pl_mirrored {
  * Every program, before its verdict. Where copies are wanted it does not return, as pl_mirror gives
  * the verdict; unless a tail call fails.
  */
-PL_INLINE enum pl_mirrored pl_mirrors_of(struct pl_packet *p, enum pl_reason reason)
+PL_INLINE enum pl_mirrored pl_mirror_packet(struct pl_packet *p, enum pl_reason reason)
 {
-	__u32 state = p->at | (__u32)reason << PL_STATE_REASON_SHIFT |
+	__u32 state = p->hook | (__u32)reason << PL_STATE_REASON_SHIFT |
 		      (pl_is_drop(reason) ? PL_STATE_DROPPED : 0);
 	__u64 out = p->src ? p->src->mirror_out : 0;
 	__u64 in = 0;
 
-	if (p->at == PL_AT_STACK ? p->dst != NULL : reason == PL_FORWARD_LOCAL)
+	if (p->hook == PL_HOOK_TO_POD ? p->dst != NULL : reason == PL_FORWARD_LOCAL)
 		in = p->dst->mirror_in;
 	if (unlikely(out)) {
-		pl_mirror_offer(p, state, out);
+		pl_mirror_tail_call(p, state, out);
 		return PL_MIRROR_FAILED;
 	}
 	if (likely(!in))
 		return PL_NOT_MIRRORED;
-	if (p->at == PL_AT_STACK) {
+	if (p->hook == PL_HOOK_TO_POD) {
 		in &= ~pl_mirror_seen(p->skb);
 		p->skb->tc_index = 0; /* a pod must not learn of a mirror */
 		if (in)
-			pl_mirror_offer(p, state | PL_STATE_IN, in);
+			pl_mirror_tail_call(p, state | PL_STATE_IN, in);
 		return PL_MIRROR_FAILED;
 	}
 	pl_rewrite_local(p);
-	pl_mirror_offer(p, state | PL_STATE_IN | PL_STATE_REWRITTEN, in);
+	pl_mirror_tail_call(p, state | PL_STATE_IN | PL_STATE_REWRITTEN, in);
 	return PL_MIRROR_FAILED_REWRITTEN;
 }
 
 /* The end of what is passed on, or dropped. */
 PL_INLINE int pl_conclude_unforwarded(struct pl_packet *p, enum pl_reason reason)
 {
-	reason = pl_forget(reason, p->skb);
+	reason = pl_scalar_unknown(reason, p->skb);
 	if (reason <= PL_FORWARD_NATIVE) /* never: the verifier has forgotten */
 		return TC_ACT_UNSPEC;
-	pl_mirrors_of(p, reason);
+	pl_mirror_packet(p, reason);
 	return pl_verdict(p, reason, NULL, 0);
 }
 
 /* The end of the programs that forward: copies, then the verdict. */
-PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_way *way)
+PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_nexthop *way)
 {
 	enum pl_mirrored mirrored;
 
 	if (reason > PL_FORWARD_NATIVE)
 		return pl_conclude_unforwarded(p, reason);
-	mirrored = pl_mirrors_of(p, reason);
+	mirrored = pl_mirror_packet(p, reason);
 	if (mirrored == PL_MIRROR_FAILED_REWRITTEN)
 		return pl_verdict(p, reason, way, 1);
-	if (mirrored == PL_MIRROR_FAILED && pl_headers(p, pl_is_headless(p->src)) != PL_GO_ON &&
+	if (mirrored == PL_MIRROR_FAILED &&
+	    pl_parse_headers(p, pl_is_l3_device(p->src)) != PL_CONTINUE &&
 	    reason <= PL_FORWARD_NATIVE)
 		reason = PL_PASS_MALFORMED;
 	return pl_verdict(p, reason, way, 0);
 }
 
-/* A copy that meets us again. PL_GO_ON: it is none. */
-PL_INLINE int pl_mirror_copy(struct __sk_buff *skb, enum pl_at at)
+/* A copy that meets us again. PL_CONTINUE: it is none. */
+PL_INLINE int pl_mirror_copy(struct __sk_buff *skb, enum pl_hook hook)
 {
 	__u32 mark = skb->mark;
 	__u32 slot = mark & ~PL_MARK_MASK;
@@ -183,9 +184,9 @@ PL_INLINE int pl_mirror_copy(struct __sk_buff *skb, enum pl_at at)
 	struct pl_mirror *session;
 
 	if (likely((mark & PL_MARK_MASK) != PL_MARK_MIRROR))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	session = bpf_map_lookup_elem(&pl_mirrors, &slot);
-	if (at == PL_AT_STACK && session && session->target == skb->ifindex)
+	if (hook == PL_HOOK_TO_POD && session && session->target == skb->ifindex)
 		return PL_PASS_MIRROR_COPY;
 	stats = bpf_map_lookup_elem(&pl_mirror_stats, &slot);
 	if (stats)
@@ -281,14 +282,14 @@ PL_INLINE void pl_mirror_refill(const struct pl_mirror *session, struct pl_mirro
 		state->tokens_bytes = bytes_full;
 }
 
-enum pl_ruling { PL_COPY_IT, PL_LIMITED, PL_SPENT };
+enum pl_admission { PL_COPY_IT, PL_LIMITED, PL_SPENT };
 
 /* PL_COPY_IT: the copy is accounted for; pl_mirror_refund() where it fails. */
-PL_INLINE enum pl_ruling pl_mirror_admit(const struct pl_copy *copy, __u64 now, __u32 bytes)
+PL_INLINE enum pl_admission pl_mirror_admit(const struct pl_copy *copy, __u64 now, __u32 bytes)
 {
 	const struct pl_mirror *session = copy->session;
 	struct pl_mirror_state *state = copy->state;
-	enum pl_ruling ruling = PL_COPY_IT;
+	enum pl_admission ruling = PL_COPY_IT;
 	__u64 pps = session->pps, bps = session->bps, max = session->max_packets;
 
 	if (!(pps | bps | max))
@@ -357,12 +358,12 @@ PL_INLINE void pl_mirror_clone(struct __sk_buff *skb, const struct pl_copy *copy
 }
 
 /* The packet as a session sees it. Values alone: they outlive the packet pointers. */
-struct pl_offer {
+struct pl_mirror_ctx {
 	__u32 flow_hash;
 	__u32 bytes;
-	__u32 l3_size; /* pl_l3_size() */
-	__u32 needs;   /* enum pl_mirror_flag that a session must have */
-	__u32 bars;    /* and must not have */
+	__u32 l3_size;	       /* pl_l3_size() */
+	__u32 needs;	       /* enum pl_mirror_flag that a session must have */
+	__u32 forbidden_flags; /* and must not have */
 	__u64 now;
 };
 
@@ -375,7 +376,7 @@ PL_INLINE int pl_copy_open(struct pl_copy *copy, __u32 slot)
 	return copy->session && copy->state && copy->stats;
 }
 
-PL_INLINE void pl_mirror_one(struct __sk_buff *skb, const struct pl_offer *offer, __u32 slot)
+PL_INLINE void pl_mirror_one(struct __sk_buff *skb, const struct pl_mirror_ctx *offer, __u32 slot)
 {
 	struct pl_copy copy;
 	__u32 flags;
@@ -383,7 +384,7 @@ PL_INLINE void pl_mirror_one(struct __sk_buff *skb, const struct pl_offer *offer
 	if (!pl_copy_open(&copy, slot))
 		return;
 	flags = copy.session->flags;
-	if ((flags & (offer->needs | offer->bars)) != offer->needs ||
+	if ((flags & (offer->needs | offer->forbidden_flags)) != offer->needs ||
 	    (copy.session->expires_ns && offer->now >= copy.session->expires_ns))
 		return;
 	copy.stats->matched++;
@@ -407,7 +408,8 @@ PL_INLINE void pl_mirror_one(struct __sk_buff *skb, const struct pl_offer *offer
  * Cost follows the bits set. Takes a few sessions a call, so that the verifier has few rounds to
  * follow; returns those that are left. Every packet pointer is void after it.
  */
-PL_INLINE __u64 pl_mirror_some(struct __sk_buff *skb, const struct pl_offer *offer, __u64 sessions)
+PL_INLINE __u64 pl_mirror_some(struct __sk_buff *skb, const struct pl_mirror_ctx *offer,
+			       __u64 sessions)
 {
 	for (int i = 0; i < PL_MIRRORS_PER_CALL && sessions; i++) {
 		pl_mirror_one(skb, offer, pl_lowest_bit(sessions));
@@ -431,7 +433,7 @@ PL_INLINE void pl_frame_make(struct pl_packet *p, __u32 endpoint, int out)
 /* The context anew after tail calls. */
 PL_INLINE void pl_mirror_context(struct pl_packet *p, __u32 state)
 {
-	p->at = state & PL_STATE_AT;
+	p->hook = state & PL_STATE_HOOK;
 	p->src_id = p->skb->cb[PL_CB_SRC];
 	p->dst_id = p->skb->cb[PL_CB_DST];
 	p->src = pl_endpoint_of(p->src_id);
@@ -439,9 +441,9 @@ PL_INLINE void pl_mirror_context(struct pl_packet *p, __u32 state)
 }
 
 /* The endpoint whose frames are copied, where they have no Ethernet header of their own. */
-PL_INLINE int pl_mirror_headless(const struct pl_packet *p, __u32 state)
+PL_INLINE int pl_mirror_is_l3(const struct pl_packet *p, __u32 state)
 {
-	return pl_is_headless(state & PL_STATE_IN ? p->dst : p->src);
+	return pl_is_l3_device(state & PL_STATE_IN ? p->dst : p->src);
 }
 
 /* Its devices' address is all zero, and what is not addressed to it would not be received. */
@@ -452,23 +454,23 @@ PL_INLINE void pl_frame_unmake(struct pl_packet *p)
 
 /* Before the copies: all that is asked of the packet while its pointers are good. */
 PL_INLINE void pl_mirror_prepare(struct pl_packet *p, __u32 state, __u64 sessions,
-				 struct pl_offer *offer)
+				 struct pl_mirror_ctx *offer)
 {
 	int headless, out = !(state & PL_STATE_IN);
 
 	pl_mirror_context(p, state);
-	headless = pl_mirror_headless(p, state);
+	headless = pl_mirror_is_l3(p, state);
 	if (out && !(state & PL_STATE_CONTINUED) && p->src &&
 	    pl_is_pass(state >> PL_STATE_REASON_SHIFT))
 		p->skb->tc_index = pl_seen_pack(p->src->mirror_out, sessions);
-	pl_headers(p, headless);
-	pl_transport(p);
-	*offer = (struct pl_offer){
+	pl_parse_headers(p, headless);
+	pl_parse_l4(p);
+	*offer = (struct pl_mirror_ctx){
 		.flow_hash = pl_flow_hash(p),
 		.bytes = p->skb->len,
 		.l3_size = pl_l3_size(p),
 		.needs = PL_MIRROR_ACTIVE | (state & PL_STATE_DROPPED),
-		.bars = (state & PL_STATE_UNFILTERED) >> 5,
+		.forbidden_flags = (state & PL_STATE_UNFILTERED) >> 5,
 		.now = bpf_ktime_get_ns(),
 	};
 	if (headless && p->eth)
@@ -481,8 +483,8 @@ PL_INLINE void pl_mirror_resume(struct pl_packet *p, __u32 state)
 	int headless;
 
 	pl_mirror_context(p, state);
-	headless = pl_mirror_headless(p, state);
-	pl_headers(p, headless);
+	headless = pl_mirror_is_l3(p, state);
+	pl_parse_headers(p, headless);
 	if (headless && p->eth)
 		pl_frame_unmake(p);
 }

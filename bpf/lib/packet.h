@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The one context that goes through every stage, and how it is filled: whose device, which
- * headers. Stages return a reason, or PL_GO_ON where the next stage decides. The packet pointers
+ * headers. Stages return a reason, or PL_CONTINUE where the next stage decides. The packet pointers
  * are good until a helper moves the packet's data; those that do are called last, or are followed
- * by pl_headers() again.
+ * by pl_parse_headers() again.
  */
 #ifndef PODLANE_BPF_PACKET_H
 #define PODLANE_BPF_PACKET_H
@@ -16,29 +16,19 @@
 #include "maps.h"
 #include "parse.h"
 
-#define likely(x)   __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
-
 enum {
-	PL_GO_ON = -1,
+	PL_CONTINUE = -1,
 	PL_FITS_ANYWHERE = 1280, /* L3 bytes: no IPv6 link, and hardly another, has less */
-};
-
-/* Which program the packet is in. */
-enum pl_at {
-	PL_AT_POD,    /* from-pod, tc ingress */
-	PL_AT_NETKIT, /* from-pod, in the pod's transmission */
-	PL_AT_WIRE,   /* from-wire */
-	PL_AT_STACK,  /* to-pod */
 };
 
 struct pl_packet {
 	struct __sk_buff *skb;
-	enum pl_at at;
-	int family;		 /* 4, 6; 0: neither */
-	struct pl_endpoint *src; /* from-pod: the sender; else NULL */
-	struct pl_endpoint *dst; /* the receiving pod of this node; NULL: none, or not yet known */
-	__u32 src_id;		 /* PL_NODE where src is NULL */
+	enum pl_hook hook;
+	int family;		      /* 4, 6; 0: neither */
+	struct pl_endpoint_info *src; /* from-pod: the sender; else NULL */
+	struct pl_endpoint_info
+		*dst; /* the receiving pod of this node; NULL: none, or not yet known */
+	__u32 src_id; /* PL_NODE where src is NULL */
 	__u32 dst_id;
 	struct pl_route *route; /* from-pod: known way out of the node; NULL: none */
 	__u32 epoch;		/* of the routes, as the packet came */
@@ -47,7 +37,7 @@ struct pl_packet {
 	struct iphdr *ip4;   /* family 4 */
 	struct ipv6hdr *ip6; /* family 6 */
 	void *end;
-	struct pl_l4 l4; /* after pl_transport(); values, good for as long as the packet */
+	struct pl_l4 l4; /* after pl_parse_l4(); values, good for as long as the packet */
 };
 
 PL_INLINE int pl_equal6(const void *a, const void *b)
@@ -113,7 +103,7 @@ PL_INLINE int pl_is_link_local4(__be32 addr)
 	return (addr & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
 }
 
-PL_INLINE struct pl_endpoint *pl_endpoint_of(__u32 id)
+PL_INLINE struct pl_endpoint_info *pl_endpoint_of(__u32 id)
 {
 	return id == PL_NODE ? NULL : bpf_map_lookup_elem(&pl_endpoints, &id);
 }
@@ -122,15 +112,15 @@ PL_INLINE struct pl_endpoint *pl_endpoint_of(__u32 id)
  * The endpoint whose host end is @ifindex. The endpoint must agree: an ifindex may have come back
  * to another device, and a netkit program of an old kernel may see an index of the pod's netns.
  */
-PL_INLINE struct pl_endpoint *pl_endpoint_at(__u32 ifindex, __u32 *id)
+PL_INLINE struct pl_endpoint_info *pl_endpoint_at(__u32 ifindex, __u32 *id)
 {
-	struct pl_endpoint *ep = pl_endpoint_of(PL_GUESS_LINK(ifindex));
-	struct pl_link *link;
+	struct pl_endpoint_info *ep = pl_endpoint_of(PL_SLOT_HINT(ifindex));
+	struct pl_device *link;
 
-	*id = PL_GUESS_LINK(ifindex);
+	*id = PL_SLOT_HINT(ifindex);
 	if (likely(ep && ep->ifindex == ifindex))
 		return ep;
-	link = bpf_map_lookup_elem(&pl_links, &ifindex);
+	link = bpf_map_lookup_elem(&pl_devices, &ifindex);
 	if (!link || link->role != PL_ROLE_ENDPOINT)
 		return NULL;
 	*id = link->endpoint;
@@ -139,7 +129,7 @@ PL_INLINE struct pl_endpoint *pl_endpoint_at(__u32 ifindex, __u32 *id)
 }
 
 /* from-pod: who sends? */
-PL_INLINE int pl_sender(struct pl_packet *p)
+PL_INLINE int pl_lookup_src(struct pl_packet *p)
 {
 	__u32 id = PL_NODE;
 
@@ -147,11 +137,11 @@ PL_INLINE int pl_sender(struct pl_packet *p)
 	if (unlikely(!p->src))
 		return PL_PASS_NO_ENDPOINT;
 	p->src_id = id;
-	return PL_GO_ON;
+	return PL_CONTINUE;
 }
 
 /* to-pod: who receives? */
-PL_INLINE int pl_receiver(struct pl_packet *p)
+PL_INLINE int pl_lookup_dst(struct pl_packet *p)
 {
 	__u32 id = PL_NODE;
 
@@ -159,14 +149,14 @@ PL_INLINE int pl_receiver(struct pl_packet *p)
 	if (unlikely(!p->dst))
 		return PL_PASS_NO_ENDPOINT;
 	p->dst_id = id;
-	return PL_GO_ON;
+	return PL_CONTINUE;
 }
 
 PL_INLINE void *pl_data(const struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data;
 
-	pl_opaque(data);
+	barrier_var(data);
 	return data;
 }
 
@@ -174,7 +164,7 @@ PL_INLINE void *pl_data_end(const struct __sk_buff *skb)
 {
 	void *end = (void *)(long)skb->data_end;
 
-	pl_opaque(end);
+	barrier_var(end);
 	return end;
 }
 
@@ -195,7 +185,7 @@ PL_INLINE void pl_linearize(struct __sk_buff *skb)
 }
 
 /* An L3 netkit's Ethernet header is all zero: the protocol stands in the skb alone. */
-PL_INLINE int pl_is_headless(const struct pl_endpoint *ep)
+PL_INLINE int pl_is_l3_device(const struct pl_endpoint_info *ep)
 {
 	return ep && ep->link_kind == PL_LINK_NETKIT_L3;
 }
@@ -204,7 +194,7 @@ PL_INLINE int pl_is_headless(const struct pl_endpoint *ep)
  * Sets eth, ip4, ip6, family, options and end from the packet as it lies. Any reason: no IP header
  * that can be read; eth is NULL only where not even that is there.
  */
-PL_INLINE int pl_headers(struct pl_packet *p, int headless)
+PL_INLINE int pl_parse_headers(struct pl_packet *p, int headless)
 {
 	struct __sk_buff *skb = p->skb;
 	struct pl_cursor c;
@@ -214,7 +204,7 @@ PL_INLINE int pl_headers(struct pl_packet *p, int headless)
 	c.pos = pl_data(skb);
 	c.end = p->end = pl_data_end(skb);
 	p->family = 0;
-	p->eth = pl_take_eth(&c);
+	p->eth = pl_pull_eth(&c);
 	if (unlikely(!p->eth))
 		return PL_PASS_MALFORMED;
 	if (unlikely(skb->vlan_present))
@@ -227,20 +217,20 @@ PL_INLINE int pl_headers(struct pl_packet *p, int headless)
 	if (unlikely(!headless && p->eth->h_proto != type))
 		return PL_PASS_NOT_IP;
 	if (likely(type == bpf_htons(ETH_P_IP))) {
-		p->ip4 = pl_take_ip4(&c);
+		p->ip4 = pl_pull_ip4(&c);
 		if (unlikely(!p->ip4))
 			return PL_PASS_MALFORMED;
 		p->family = 4;
 		p->options = p->ip4->ihl != sizeof(struct iphdr) / 4;
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	}
 	if (likely(type == bpf_htons(ETH_P_IPV6))) {
-		p->ip6 = pl_take_ip6(&c);
+		p->ip6 = pl_pull_ip6(&c);
 		if (unlikely(!p->ip6))
 			return PL_PASS_MALFORMED;
 		p->family = 6;
 		p->options = p->ip6->nexthdr == PL_PROTO_HOPOPTS;
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	}
 	if (type == bpf_htons(ETH_P_ARP))
 		return PL_PASS_ARP;
@@ -250,13 +240,13 @@ PL_INLINE int pl_headers(struct pl_packet *p, int headless)
 }
 
 /* Frames that no fast path takes, whatever they hold. */
-PL_INLINE int pl_frame(struct pl_packet *p, int headless)
+PL_INLINE int pl_check_pkt_type(struct pl_packet *p, int headless)
 {
 	__u32 pkt_type = p->skb->pkt_type;
 
 	/* Also why bpf_redirect_peer needs no bpf_skb_change_type: what goes on is PACKET_HOST. */
 	if (likely(headless || pkt_type == PACKET_HOST))
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	return pkt_type == PACKET_OTHERHOST ? PL_PASS_OTHER_HOST : PL_PASS_MULTICAST;
 }
 
@@ -267,13 +257,13 @@ PL_INLINE int pl_is_segmented(const struct pl_packet *p)
 }
 
 /* Reads l4, which the fast path does without: at one place in a program, since it is large. */
-PL_INLINE void pl_transport(struct pl_packet *p)
+PL_INLINE void pl_parse_l4(struct pl_packet *p)
 {
 	if (p->family == 4)
 		pl_l4_of_ip4(p->ip4, p->end, &p->l4);
 	else if (p->family == 6)
 		pl_l4_of_ip6(p->ip6, p->end, &p->l4);
-	p->l4.kind = pl_forget(p->l4.kind, p->skb);
+	p->l4.kind = pl_scalar_unknown(p->l4.kind, p->skb);
 }
 
 #endif

@@ -16,7 +16,7 @@
 
 #include <bpf/bpf_endian.h>
 
-#define PL_INLINE static inline __attribute__((always_inline, unused))
+#include "verifier.h"
 
 enum {
 	PL_IP_MORE_FRAGMENTS = 0x2000,
@@ -56,31 +56,12 @@ enum {
 	PL_ICMP6_ECHO_REPLY = 129,
 };
 
-/*
- * Hides from the compiler where a value comes from. It would test two facts out of one word as one,
- * or keep half of a pointer that it saw loaded from 32 bits: the verifier follows neither.
- */
-#define pl_opaque(x) asm volatile("" : "+r"(x))
-
-/*
- * The same value, of which the verifier knows its type alone: to it, a pointer less itself is any
- * number. Where many ways meet, each with a constant of its own, it would else follow what comes
- * behind once for every constant.
- */
-PL_INLINE __u32 pl_forget(__u32 value, const void *pointer)
-{
-	const char *same = pointer;
-
-	pl_opaque(same);
-	return value + (__u32)(same - (const char *)pointer);
-}
-
 struct pl_cursor {
 	void *pos;
 	void *end;
 };
 
-PL_INLINE void *pl_take(struct pl_cursor *c, __u32 len)
+PL_INLINE void *pl_pull(struct pl_cursor *c, __u32 len)
 {
 	char *at = c->pos;
 
@@ -90,16 +71,16 @@ PL_INLINE void *pl_take(struct pl_cursor *c, __u32 len)
 	return at;
 }
 
-PL_INLINE struct ethhdr *pl_take_eth(struct pl_cursor *c)
+PL_INLINE struct ethhdr *pl_pull_eth(struct pl_cursor *c)
 {
-	return pl_take(c, sizeof(struct ethhdr));
+	return pl_pull(c, sizeof(struct ethhdr));
 }
 
 /* Its options are not taken. */
-PL_INLINE struct iphdr *pl_take_ip4(struct pl_cursor *c)
+PL_INLINE struct iphdr *pl_pull_ip4(struct pl_cursor *c)
 {
 	struct pl_cursor at = *c;
-	struct iphdr *ip = pl_take(&at, sizeof(*ip));
+	struct iphdr *ip = pl_pull(&at, sizeof(*ip));
 
 	if (!ip || ip->version != 4 || ip->ihl < sizeof(*ip) / 4)
 		return NULL;
@@ -108,10 +89,10 @@ PL_INLINE struct iphdr *pl_take_ip4(struct pl_cursor *c)
 }
 
 /* Its extension headers are not taken. */
-PL_INLINE struct ipv6hdr *pl_take_ip6(struct pl_cursor *c)
+PL_INLINE struct ipv6hdr *pl_pull_ip6(struct pl_cursor *c)
 {
 	struct pl_cursor at = *c;
-	struct ipv6hdr *ip = pl_take(&at, sizeof(*ip));
+	struct ipv6hdr *ip = pl_pull(&at, sizeof(*ip));
 
 	if (!ip || ip->version != 6)
 		return NULL;
@@ -132,10 +113,10 @@ struct pl_arp {
 	__u8 target_ip[4];
 } __attribute__((packed));
 
-PL_INLINE struct pl_arp *pl_take_arp(struct pl_cursor *c)
+PL_INLINE struct pl_arp *pl_pull_arp(struct pl_cursor *c)
 {
 	struct pl_cursor at = *c;
-	struct pl_arp *arp = pl_take(&at, sizeof(*arp));
+	struct pl_arp *arp = pl_pull(&at, sizeof(*arp));
 
 	if (!arp || arp->hardware != bpf_htons(PL_ARP_ETHERNET) ||
 	    arp->protocol != bpf_htons(ETH_P_IP) || arp->hardware_size != 6 ||
@@ -188,7 +169,7 @@ PL_INLINE enum pl_ip6_walk pl_walk_extensions(struct pl_cursor *c, __u8 *next)
 
 		if (unit == PL_EXT_NONE)
 			return PL_WALK_DONE;
-		head = pl_take(c, 8);
+		head = pl_pull(c, 8);
 		if (!head)
 			return PL_WALK_SHORT;
 		*next = head[0];
@@ -196,7 +177,7 @@ PL_INLINE enum pl_ip6_walk pl_walk_extensions(struct pl_cursor *c, __u8 *next)
 			return *(__be16 *)(head + 2) & bpf_htons(PL_IP6_FRAGMENT_OFFSET)
 				       ? PL_WALK_LATER_FRAGMENT
 				       : PL_WALK_FIRST_FRAGMENT;
-		if (!pl_take(c, ((__u32)head[1] << unit) & 0x7ff))
+		if (!pl_pull(c, ((__u32)head[1] << unit) & 0x7ff))
 			return PL_WALK_SHORT;
 	}
 	return pl_ip6_is_extension(*next) ? PL_WALK_LONG : PL_WALK_DONE;
@@ -206,7 +187,7 @@ PL_INLINE enum pl_ip6_walk pl_walk_extensions(struct pl_cursor *c, __u8 *next)
  * Takes extension headers; *next: IPv6 next header before, what stopped the walk after. The many
  * ways out of it are one to the verifier.
  */
-PL_INLINE enum pl_ip6_walk pl_take_extensions(struct pl_cursor *c, __u8 *next)
+PL_INLINE enum pl_ip6_walk pl_pull_extensions(struct pl_cursor *c, __u8 *next)
 {
 	enum { LONGEST = PL_EXTENSIONS_MAX * (8 + 0x7ff) };
 	char *start = c->pos;
@@ -214,9 +195,9 @@ PL_INLINE enum pl_ip6_walk pl_take_extensions(struct pl_cursor *c, __u8 *next)
 	__u32 taken = (__u32)((char *)c->pos - start);
 
 	_Static_assert(LONGEST < 0x3fff, "the mask takes nothing away");
-	pl_opaque(taken);
+	barrier_var(taken);
 	c->pos = start + (taken & 0x3fff);
-	return pl_forget(walk, start);
+	return pl_scalar_unknown(walk, start);
 }
 
 /* What flows, segment sizes and samples need of the transport header. */
@@ -271,7 +252,7 @@ PL_INLINE enum pl_l4_kind pl_icmp6_kind(__u8 type)
 
 PL_INLINE void pl_l4_icmp(struct pl_cursor *c, struct pl_l4 *l4, int v6)
 {
-	__u8 *icmp = pl_take(c, 8);
+	__u8 *icmp = pl_pull(c, 8);
 
 	if (!icmp) {
 		l4->kind = PL_L4_UNREADABLE;
@@ -284,7 +265,7 @@ PL_INLINE void pl_l4_icmp(struct pl_cursor *c, struct pl_l4 *l4, int v6)
 
 PL_INLINE void pl_l4_tcp(struct pl_cursor *c, struct pl_l4 *l4)
 {
-	__u8 *tcp = pl_take(c, 20);
+	__u8 *tcp = pl_pull(c, 20);
 
 	if (!tcp) {
 		l4->kind = PL_L4_UNREADABLE;
@@ -300,7 +281,7 @@ PL_INLINE void pl_l4_tcp(struct pl_cursor *c, struct pl_l4 *l4)
 
 PL_INLINE void pl_l4_udp(struct pl_cursor *c, struct pl_l4 *l4)
 {
-	__be16 *udp = pl_take(c, 8);
+	__be16 *udp = pl_pull(c, 8);
 
 	if (!udp) {
 		l4->kind = PL_L4_UNREADABLE;
@@ -336,7 +317,7 @@ PL_INLINE void pl_l4_of_ip4(struct iphdr *ip, void *end, struct pl_l4 *l4)
 	l4->fragment_id = ip->id;
 	if (ip->frag_off & bpf_htons(PL_IP_FRAGMENT_OFFSET))
 		l4->kind = PL_L4_LATER_FRAGMENT;
-	else if (!pl_take(&c, headers))
+	else if (!pl_pull(&c, headers))
 		l4->kind = PL_L4_UNREADABLE;
 	else
 		pl_l4_read(&c, ip->protocol, l4);
@@ -346,13 +327,13 @@ PL_INLINE void pl_l4_of_ip6(struct ipv6hdr *ip, void *end, struct pl_l4 *l4)
 {
 	struct pl_cursor c = {ip + 1, end};
 	__u8 next = ip->nexthdr;
-	enum pl_ip6_walk walk = pl_take_extensions(&c, &next);
+	enum pl_ip6_walk walk = pl_pull_extensions(&c, &next);
 
 	*l4 = (struct pl_l4){.headers = (__u32)((char *)c.pos - (char *)ip), .protocol = next};
 	l4->fragment = walk == PL_WALK_FIRST_FRAGMENT || walk == PL_WALK_LATER_FRAGMENT;
 	if (l4->fragment) {
 		struct pl_cursor behind = {(char *)c.pos - sizeof(__be32), end};
-		__be32 *id = pl_take(&behind, sizeof(__be32));
+		__be32 *id = pl_pull(&behind, sizeof(__be32));
 
 		l4->fragment_id = id ? *id : 0;
 	}
@@ -392,12 +373,12 @@ PL_INLINE void pl_nd_options(struct pl_cursor *c, const __u8 *mac, struct pl_nd 
 {
 	for (int i = 0; i < PL_ND_OPTIONS_MAX; i++) {
 		struct pl_cursor at = *c;
-		__u8 *option = pl_take(&at, 8);
+		__u8 *option = pl_pull(&at, 8);
 
 		if (!option)
 			break;
 		nd->foreign |= pl_nd_foreign(option, mac);
-		if (!option[1] || !pl_take(c, option[1] * 8u)) {
+		if (!option[1] || !pl_pull(c, option[1] * 8u)) {
 			nd->strange = 1;
 			return;
 		}
@@ -409,16 +390,16 @@ PL_INLINE void pl_nd_options(struct pl_cursor *c, const __u8 *mac, struct pl_nd 
  * @c stands on an ICMPv6 header and ends with the packet; @mac: the sender's, at an even address.
  * Returns 0 where it is no such message.
  */
-PL_INLINE int pl_take_nd(struct pl_cursor *c, const __u8 *mac, struct pl_nd *nd)
+PL_INLINE int pl_pull_nd(struct pl_cursor *c, const __u8 *mac, struct pl_nd *nd)
 {
-	__u8 *icmp = pl_take(c, 8);
+	__u8 *icmp = pl_pull(c, 8);
 
 	*nd = (struct pl_nd){0};
 	if (!icmp || icmp[0] < PL_ND_ROUTER_SOLICIT || icmp[0] > PL_ND_REDIRECT)
 		return 0;
 	nd->type = icmp[0];
 	if (nd->type == PL_ND_SOLICIT || nd->type == PL_ND_ADVERT) {
-		nd->target = pl_take(c, 16);
+		nd->target = pl_pull(c, 16);
 		if (!nd->target) {
 			nd->strange = 1;
 			return 1;

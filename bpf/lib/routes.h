@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Out of the node without the stack: is the network native, and which way does the FIB name? What
- * was found is remembered in pl_routes for the next packets of the kind (podlane/abi.h says for how
- * long). A full map, or one that is not there, costs time alone: the question is asked again.
+ * was found is remembered in pl_route_cache for the next packets of the kind (podlane/abi.h says
+ * for how long). A full map, or one that is not there, costs time alone: the question is asked
+ * again.
  */
 #ifndef PODLANE_BPF_ROUTES_H
 #define PODLANE_BPF_ROUTES_H
@@ -51,9 +52,9 @@ PL_INLINE int pl_is_native(const struct pl_packet *p, int source)
 /* ---- what was asked before ---- */
 
 /* All that pl_fib_ask() asks. */
-PL_INLINE void pl_route_question(const struct pl_packet *p, struct pl_route_question *q)
+PL_INLINE void pl_route_key(const struct pl_packet *p, struct pl_route_key *q)
 {
-	*q = (struct pl_route_question){.ifindex = p->skb->ifindex};
+	*q = (struct pl_route_key){.ifindex = p->skb->ifindex};
 	if (p->family == 4) {
 		pl_mapped4(q->to, p->ip4->daddr);
 		pl_mapped4(q->from, p->ip4->saddr);
@@ -67,9 +68,9 @@ PL_INLINE void pl_route_question(const struct pl_packet *p, struct pl_route_ques
 	}
 }
 
-PL_INLINE int pl_route_answers(const struct pl_route *route, const struct pl_route_question *q)
+PL_INLINE int pl_route_key_equal(const struct pl_route *route, const struct pl_route_key *q)
 {
-	const __u32 *a = (const __u32 *)&route->question, *b = (const __u32 *)q;
+	const __u32 *a = (const __u32 *)&route->key, *b = (const __u32 *)q;
 	__u32 differ = 0;
 
 	for (__u32 i = 0; i < sizeof(*q) / sizeof(*a); i++)
@@ -78,31 +79,31 @@ PL_INLINE int pl_route_answers(const struct pl_route *route, const struct pl_rou
 }
 
 /* Where the answer to the question stands, if it is known. */
-PL_INLINE struct pl_route *pl_route_place(const struct pl_route_question *q)
+PL_INLINE struct pl_route *pl_route_cache_slot(const struct pl_route_key *q)
 {
 	const __u32 *to = (const __u32 *)q->to, *from = (const __u32 *)q->from;
 	__u32 h = (to[3] ^ to[2] ^ q->flowinfo) * 0x9e3779b1 + from[3];
 	__u32 key = h * 0x85ebca6b >> 22;
 
-	_Static_assert(PL_ROUTES == 1 << (32 - 22), "the hash's upper bits are the key");
-	return bpf_map_lookup_elem(&pl_routes, &key);
+	_Static_assert(PL_ROUTE_CACHE_SLOTS == 1 << (32 - 22), "the hash's upper bits are the key");
+	return bpf_map_lookup_elem(&pl_route_cache, &key);
 }
 
 /* from-pod: 1, and p->route is set, where the packet is known to leave by an uplink. */
-PL_INLINE int pl_route_recall(struct pl_packet *p)
+PL_INLINE int pl_route_cache_get(struct pl_packet *p)
 {
 	struct pl_config *config = pl_config_of_node();
-	struct pl_route_question question;
+	struct pl_route_key question;
 	struct pl_route *route;
 
 	if (!config || !(config->native4 | config->native6 | p->src->wire_flows))
 		return 0;
 	p->epoch = config->epoch;
-	pl_route_question(p, &question);
-	route = pl_route_place(&question);
+	pl_route_key(p, &question);
+	route = pl_route_cache_slot(&question);
 	if (!route || route->epoch != p->epoch || !route->ifindex ||
-	    (__u32)bpf_jiffies64() - route->asked >= PL_ROUTE_JIFFIES ||
-	    !pl_route_answers(route, &question))
+	    (__u32)bpf_jiffies64() - route->jiffies >= PL_ROUTE_JIFFIES ||
+	    !pl_route_key_equal(route, &question))
 		return 0;
 	p->route = route;
 	return 1;
@@ -116,14 +117,14 @@ PL_INLINE int pl_is_known_native(const struct pl_packet *p)
 /* ---- asking ---- */
 
 /* The way that the FIB names. */
-struct pl_way {
+struct pl_nexthop {
 	__u32 ifindex;
 	struct bpf_redir_neigh next;
 };
 
 PL_INLINE int pl_is_uplink(__u32 ifindex)
 {
-	struct pl_link *link = bpf_map_lookup_elem(&pl_links, &ifindex);
+	struct pl_device *link = bpf_map_lookup_elem(&pl_devices, &ifindex);
 
 	return link && link->role == PL_ROLE_UPLINK;
 }
@@ -134,7 +135,7 @@ PL_INLINE int pl_is_uplink(__u32 ifindex)
  */
 const volatile __u32 pl_fib_flags;
 
-PL_INLINE long pl_fib_ask(const struct pl_packet *p, const struct pl_route_question *q, __u32 size,
+PL_INLINE long pl_fib_ask(const struct pl_packet *p, const struct pl_route_key *q, __u32 size,
 			  struct bpf_fib_lookup *fib)
 {
 	fib->ifindex = q->ifindex;
@@ -154,9 +155,9 @@ PL_INLINE long pl_fib_ask(const struct pl_packet *p, const struct pl_route_quest
 	return bpf_fib_lookup(p->skb, fib, sizeof(*fib), pl_fib_flags);
 }
 
-/* @size: pl_l3_size(). PL_GO_ON: @way is set; its device is an uplink. */
-PL_INLINE int pl_route_ask(const struct pl_packet *p, const struct pl_route_question *q, __u32 size,
-			   struct pl_way *way)
+/* @size: pl_l3_size(). PL_CONTINUE: @way is set; its device is an uplink. */
+PL_INLINE int pl_fib_route(const struct pl_packet *p, const struct pl_route_key *q, __u32 size,
+			   struct pl_nexthop *way)
 {
 	struct bpf_fib_lookup fib = {};
 	long found = pl_fib_ask(p, q, size, &fib);
@@ -175,42 +176,42 @@ PL_INLINE int pl_route_ask(const struct pl_packet *p, const struct pl_route_ques
 	way->ifindex = fib.ifindex;
 	way->next.nh_family = fib.family;
 	pl_copy6(way->next.ipv6_nh, fib.ipv6_dst);
-	return PL_GO_ON;
+	return PL_CONTINUE;
 }
 
-PL_INLINE void pl_route_remember(const struct pl_packet *p, const struct pl_route_question *q,
-				 __u32 size, __u32 native, const struct pl_way *way)
+PL_INLINE void pl_route_cache_put(const struct pl_packet *p, const struct pl_route_key *q,
+				  __u32 size, __u32 native, const struct pl_nexthop *way)
 {
-	struct pl_route *route = pl_route_place(q);
+	struct pl_route *route = pl_route_cache_slot(q);
 
 	if (!route)
 		return;
-	route->question = *q;
+	route->key = *q;
 	route->ifindex = way->ifindex;
 	route->size = size;
 	route->native = native;
 	route->epoch = p->epoch;
-	route->asked = (__u32)bpf_jiffies64();
+	route->jiffies = (__u32)bpf_jiffies64();
 	route->nh_family = way->next.nh_family;
 	pl_copy6(route->next, way->next.ipv6_nh);
 }
 
-/* from-pod, after pl_route_recall(): the same, from memory where that has it. */
-PL_INLINE int pl_route(const struct pl_packet *p, __u32 size, __u32 native, struct pl_way *way)
+/* from-pod, after pl_route_cache_get(): the same, from memory where that has it. */
+PL_INLINE int pl_route(const struct pl_packet *p, __u32 size, __u32 native, struct pl_nexthop *way)
 {
-	struct pl_route_question question;
+	struct pl_route_key question;
 	int reason;
 
 	if (p->route && size <= p->route->size) {
 		way->ifindex = p->route->ifindex;
 		way->next.nh_family = p->route->nh_family;
 		pl_copy6(way->next.ipv6_nh, p->route->next);
-		return PL_GO_ON;
+		return PL_CONTINUE;
 	}
-	pl_route_question(p, &question);
-	reason = pl_route_ask(p, &question, size, way);
-	if (reason == PL_GO_ON)
-		pl_route_remember(p, &question, size, native, way);
+	pl_route_key(p, &question);
+	reason = pl_fib_route(p, &question, size, way);
+	if (reason == PL_CONTINUE)
+		pl_route_cache_put(p, &question, size, native, way);
 	return reason;
 }
 

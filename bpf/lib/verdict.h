@@ -11,7 +11,7 @@
 #include "routes.h"
 
 /* One hop less. Needs a TTL above 1. */
-PL_INLINE void pl_age(struct pl_packet *p)
+PL_INLINE void pl_dec_ttl(struct pl_packet *p)
 {
 	if (p->family == 4) {
 		struct iphdr *ip = p->ip4;
@@ -39,9 +39,9 @@ PL_INLINE void pl_rewrite_local(struct pl_packet *p)
 	frame[0] = macs[0];
 	frame[1] = macs[1];
 	frame[2] = macs[2];
-	if (p->at == PL_AT_NETKIT)
+	if (p->hook == PL_HOOK_FROM_NETKIT)
 		p->eth->h_proto = (__be16)p->skb->protocol;
-	pl_age(p);
+	pl_dec_ttl(p);
 }
 
 /*
@@ -51,21 +51,21 @@ PL_INLINE void pl_rewrite_local(struct pl_packet *p)
 PL_INLINE int pl_deliver(struct pl_packet *p)
 {
 	/* One store: of two the compiler may share the address, which the verifier refuses. */
-	p->skb->mark = p->at == PL_AT_NETKIT ? PL_MARK_HANDLED : 0;
-	if (p->at == PL_AT_NETKIT)
+	p->skb->mark = p->hook == PL_HOOK_FROM_NETKIT ? PL_MARK_HANDLED : 0;
+	if (p->hook == PL_HOOK_FROM_NETKIT)
 		return bpf_redirect(p->dst->ifindex, 0);
 	return bpf_redirect_peer(p->dst->ifindex, 0);
 }
 
-PL_INLINE int pl_send_native(struct pl_packet *p, struct pl_way *way)
+PL_INLINE int pl_send_native(struct pl_packet *p, struct pl_nexthop *way)
 {
-	pl_age(p);
+	pl_dec_ttl(p);
 	p->skb->mark = 0;
 	return bpf_redirect_neigh(way->ifindex, &way->next, sizeof(way->next), 0);
 }
 
 /* @rewritten: pl_rewrite_local() is behind us. @way: set where the reason is FORWARD_NATIVE. */
-PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_way *way,
+PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_nexthop *way,
 			 int rewritten)
 {
 	pl_count(p, reason);

@@ -12,9 +12,10 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
+#include "hooks.h"
 #include "reasons.h"
 
-#define PL_ABI 2
+#define PL_ABI 3
 
 enum {
 	PL_NODE = 0, /* endpoint id 0 is the node itself: packets that concern no endpoint */
@@ -44,7 +45,7 @@ enum pl_endpoint_flag {
  * pl_endpoints[id]: mmapable array, one cache line an endpoint. The agent stores single fields
  * in place; it clears READY, changes the others, then sets READY again (release).
  */
-struct pl_endpoint {
+struct pl_endpoint_info {
 	__u32 ifindex;	/* host end; 0: free slot */
 	__u16 flags;	/* enum pl_endpoint_flag */
 	__u8 link_kind; /* enum pl_link_kind */
@@ -89,20 +90,20 @@ struct pl_addr {
  * Guesses, which save the fast path its two hash lookups, some 35 ns each: a slot of pl_endpoints
  * that is right where the endpoint itself agrees (its ifindex, its address), and else nothing.
  *
- *   sender    The agent gives an endpoint the slot PL_GUESS_LINK(ifindex) where that is free.
- *   receiver  pl_guesses[PL_GUESS_ADDR(the address' last two bytes)], mmapable array.
+ *   sender    The agent gives an endpoint the slot PL_SLOT_HINT(ifindex) where that is free.
+ *   receiver  pl_addr_hints[PL_ADDR_HINT(the address' last two bytes)], mmapable array.
  */
-enum { PL_GUESSES = 16384 };
-#define PL_GUESS_LINK(ifindex) ((ifindex)&4095)
-#define PL_GUESS_ADDR(hi, lo)  (((__u32)(hi) << 8 | (lo)) & (PL_GUESSES - 1))
+enum { PL_ADDR_HINTS = 16384 };
+#define PL_SLOT_HINT(ifindex) ((ifindex)&4095)
+#define PL_ADDR_HINT(hi, lo)  (((__u32)(hi) << 8 | (lo)) & (PL_ADDR_HINTS - 1))
 
-/* pl_links: hash by ifindex in the host's netns (host ends of pods, and uplinks). */
+/* pl_devices: hash by ifindex in the host's netns (host ends of pods, and uplinks). */
 enum pl_link_role {
 	PL_ROLE_ENDPOINT = 1,
 	PL_ROLE_UPLINK = 2,
 };
 
-struct pl_link {
+struct pl_device {
 	__u32 endpoint; /* index in pl_endpoints; PL_NODE for an uplink */
 	enum pl_link_role role;
 };
@@ -126,23 +127,23 @@ struct pl_network {
 struct pl_config {
 	__u32 native4; /* number of prefixes in pl_networks4: 0 skips the lookup */
 	__u32 native6;
-	__u32 epoch; /* counted up by the agent: every entry of pl_routes of before is void */
+	__u32 epoch; /* counted up by the agent: every entry of pl_route_cache of before is void */
 	__u32 pad;
 };
 
 /*
- * pl_routes: per-CPU array, written by BPF: what pl_addrs, pl_networks and the FIB last said of a
- * packet that leaves by an uplink. An entry is found by a hash of its question and holds where
+ * pl_route_cache: per-CPU array, written by BPF: what pl_addrs, pl_networks and the FIB last said
+ * of a packet that leaves by an uplink. An entry is found by a hash of its question and holds where
  * all of that is the same; it is good for PL_ROUTE_JIFFIES (8 to 80 ms, as the kernel's HZ is), so
  * that a route that changes without the agent's knowledge is followed as soon, and never beyond
  * pl_config.epoch. It saves some 400 ns a packet: most of what the FIB reads is in no cache.
  */
 enum {
-	PL_ROUTES = 1024,
+	PL_ROUTE_CACHE_SLOTS = 1024,
 	PL_ROUTE_JIFFIES = 8,
 };
 
-struct pl_route_question {
+struct pl_route_key {
 	__u8 to[16]; /* IPv4 as ::ffff:a.b.c.d */
 	__u8 from[16];
 	__u32 ifindex;	 /* host end of the sender's link */
@@ -153,12 +154,12 @@ struct pl_route_question {
 };
 
 struct pl_route {
-	struct pl_route_question question;
+	struct pl_route_key key;
 	__u32 ifindex;	 /* an uplink */
 	__u32 size;	 /* L3 bytes that are known to fit its MTU */
 	__u32 native;	 /* 1: the destination lies in a native network */
 	__u32 epoch;	 /* pl_config.epoch before the question */
-	__u32 asked;	 /* jiffies, their lower half */
+	__u32 jiffies;	 /* when the FIB was asked: their lower half */
 	__u32 nh_family; /* AF_INET, AF_INET6: of next, as bpf_redirect_neigh() takes it */
 	__u8 next[16];	 /* IPv4 in the first four */
 };
@@ -291,18 +292,18 @@ enum {
 };
 
 #define PL_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " is ABI")
-PL_ASSERT_SIZE(struct pl_endpoint, 64);
-_Static_assert(__builtin_offsetof(struct pl_endpoint, pod_mac) == 12 &&
-		       __builtin_offsetof(struct pl_endpoint, host_mac) == 18,
+PL_ASSERT_SIZE(struct pl_endpoint_info, 64);
+_Static_assert(__builtin_offsetof(struct pl_endpoint_info, pod_mac) == 12 &&
+		       __builtin_offsetof(struct pl_endpoint_info, host_mac) == 18,
 	       "the two MACs lie as an Ethernet header wants them");
 PL_ASSERT_SIZE(struct pl_addr4, 4);
 PL_ASSERT_SIZE(struct pl_addr6, 16);
 PL_ASSERT_SIZE(struct pl_addr, 8);
-PL_ASSERT_SIZE(struct pl_link, 8);
+PL_ASSERT_SIZE(struct pl_device, 8);
 PL_ASSERT_SIZE(struct pl_net4, 8);
 PL_ASSERT_SIZE(struct pl_net6, 20);
 PL_ASSERT_SIZE(struct pl_config, 16);
-PL_ASSERT_SIZE(struct pl_route_question, 44);
+PL_ASSERT_SIZE(struct pl_route_key, 44);
 PL_ASSERT_SIZE(struct pl_route, 84);
 PL_ASSERT_SIZE(struct pl_traffic, 48);
 PL_ASSERT_SIZE(struct pl_reason_key, 12);

@@ -108,11 +108,11 @@ static int fill_one(const struct node_maps *maps, uint32_t id)
 {
 	const uint32_t ifindex = FAKE_IFINDEX + id;
 	const uint32_t number = htonl(id);
-	const struct pl_link link = {.endpoint = id, .role = PL_ROLE_ENDPOINT};
+	const struct pl_device link = {.endpoint = id, .role = PL_ROLE_ENDPOINT};
 	const struct pl_addr addr = {.endpoint = id, .kind = PL_ADDR_POD};
 	struct pl_addr4 ip4 = {{10, 128}};
 	struct pl_addr6 ip6 = {{0xfd, 0x99}};
-	struct pl_endpoint ep = {.ifindex = ifindex, .mtu = 1500, .generation = 1};
+	struct pl_endpoint_info ep = {.ifindex = ifindex, .mtu = 1500, .generation = 1};
 
 	memcpy(ip4.addr + 1, (const uint8_t *)&number + 1, 3);
 	ip4.addr[1] |= 128;
@@ -141,7 +141,7 @@ static int fill(int argc, char **argv)
 	maps.endpoints = open_map(argv[0], "pl_endpoints");
 	maps.addrs4 = open_map(argv[0], "pl_addrs4");
 	maps.addrs6 = open_map(argv[0], "pl_addrs6");
-	maps.links = open_map(argv[0], "pl_links");
+	maps.links = open_map(argv[0], "pl_devices");
 	if (maps.endpoints < 0 || maps.addrs4 < 0 || maps.addrs6 < 0 || maps.links < 0)
 		return -ENOENT;
 	if (bpf_obj_get_info_by_fd(maps.endpoints, &info, &len) || n + 16 > info.max_entries)

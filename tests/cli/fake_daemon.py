@@ -72,7 +72,7 @@ MIRRORS = [
 
 STATUS = {
     "version": "0.1.0", "abi": 1, "pid": 4242, "uptimeSeconds": 93784, "kernel": "6.18.0-test",
-    "logLevel": "info", "runDir": "/run/podlane", "bpffs": "/sys/fs/bpf/podlane/v2",
+    "logLevel": "info", "runDir": "/run/podlane", "bpffs": "/sys/fs/bpf/podlane/v3",
     "adopted": True,
     "features": {"tcx": True, "netkit": False, "redirectNeigh": True, "fibSkipNeigh": True,
                  "btf": True},

@@ -303,7 +303,7 @@ again() { # the daemon, which puts its maps right at its start
 	succeeds
 	link=$(printf '%08x' "$(cat "/sys/class/net/$(host_end c1)/ifindex")" | sed 's/\(..\)\(..\)\(..\)\(..\)/0x\4 0x\3 0x\2 0x\1/')
 	# shellcheck disable=SC2086 # bytes
-	id=$(bpftool -j map lookup pinned "$maps/pl_links" key $link | jq .formatted.value.endpoint)
+	id=$(bpftool -j map lookup pinned "$maps/pl_devices" key $link | jq .formatted.value.endpoint)
 	# shellcheck disable=SC2086,SC2046
 	bpftool map update pinned "$maps/pl_endpoints" key "$id" 0 0 0 value $(printf '0 %.0s' {1..64})
 	check c1
@@ -312,9 +312,9 @@ again() { # the daemon, which puts its maps right at its start
 	check c1
 	succeeds
 	# shellcheck disable=SC2086
-	bpftool map delete pinned "$maps/pl_links" key $link
+	bpftool map delete pinned "$maps/pl_devices" key $link
 	check c1
-	fails_with 104 pl_links "$(host_end c1)"
+	fails_with 104 pl_devices "$(host_end c1)"
 	again
 	mv "$T/run/endpoints/c1:eth0.json" "$T/away"
 	check c1

@@ -55,10 +55,10 @@ static void check_nd(struct pl_cursor c, __u8 next)
 	const struct pl_cursor packet = c;
 	struct pl_nd nd;
 
-	if (pl_take_extensions(&c, &next) != PL_WALK_DONE || next != PL_PROTO_ICMPV6)
+	if (pl_pull_extensions(&c, &next) != PL_WALK_DONE || next != PL_PROTO_ICMPV6)
 		return;
 	inside(&packet, c.pos, 0);
-	if (!pl_take_nd(&c, mac, &nd))
+	if (!pl_pull_nd(&c, mac, &nd))
 		return;
 	inside(&packet, c.pos, 0);
 	demand(nd.type >= PL_ND_ROUTER_SOLICIT && nd.type <= PL_ND_REDIRECT);
@@ -70,7 +70,7 @@ static void check_nd(struct pl_cursor c, __u8 next)
 static void check_frame(struct pl_cursor frame)
 {
 	struct pl_cursor c = frame, before;
-	struct ethhdr *eth = pl_take_eth(&c);
+	struct ethhdr *eth = pl_pull_eth(&c);
 	struct ipv6hdr *ip6;
 	struct iphdr *ip4;
 	struct pl_l4 l4;
@@ -79,16 +79,16 @@ static void check_frame(struct pl_cursor frame)
 	if (!eth)
 		return;
 	before = c;
-	taken(&before, &c, pl_take_arp(&c), sizeof(struct pl_arp));
+	taken(&before, &c, pl_pull_arp(&c), sizeof(struct pl_arp));
 	c = before;
-	ip4 = pl_take_ip4(&c);
+	ip4 = pl_pull_ip4(&c);
 	taken(&before, &c, ip4, sizeof(*ip4));
 	if (ip4) {
 		pl_l4_of_ip4(ip4, frame.end, &l4);
 		check_l4(&l4, sizeof(*ip4));
 	}
 	c = before;
-	ip6 = pl_take_ip6(&c);
+	ip6 = pl_pull_ip6(&c);
 	taken(&before, &c, ip6, sizeof(*ip6));
 	if (ip6) {
 		pl_l4_of_ip6(ip6, frame.end, &l4);

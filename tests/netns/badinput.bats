@@ -23,7 +23,7 @@ nothing_left() { # NAME
 	run in_ns "$1" ip link show eth0
 	[ "$status" -ne 0 ]
 	[ "$(ip -o link show | grep -c ' pl')" = 3 ]
-	[ "$(find /sys/fs/bpf/podlane/v2/links -name 'from_pod-*' | wc -l)" -le 3 ]
+	[ "$(find /sys/fs/bpf/podlane/v3/links -name 'from_pod-*' | wc -l)" -le 3 ]
 }
 
 @test "a second daemon" {

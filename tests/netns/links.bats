@@ -67,7 +67,7 @@ is_no_uplink() { ! is_uplink "$1"; }
 	ip netns del brief
 	eventually is_gone brief
 	[ ! -e /run/podlane/endpoints/brief:eth0.json ]
-	run bpftool -j map dump pinned /sys/fs/bpf/podlane/v2/maps/pl_addrs4
+	run bpftool -j map dump pinned /sys/fs/bpf/podlane/v3/maps/pl_addrs4
 	[ "$status" = 0 ]
 	[[ $output != *"[${address//./,}]"* ]]
 }
@@ -117,7 +117,7 @@ is_no_uplink() { ! is_uplink "$1"; }
 
 @test "addresses of the host are known as they come and go" {
 	ip addr add 198.51.100.77/32 dev up0
-	known() { bpftool -j map dump pinned /sys/fs/bpf/podlane/v2/maps/pl_addrs4 |
+	known() { bpftool -j map dump pinned /sys/fs/bpf/podlane/v3/maps/pl_addrs4 |
 		jq -e '[.[] | (.formatted // .) | select(.key.addr == [198,51,100,77]) | .value.kind == "PL_ADDR_HOST"] | any' >/dev/null; }
 	unknown() { ! known; }
 	eventually known
@@ -128,7 +128,7 @@ is_no_uplink() { ! is_uplink "$1"; }
 @test "the pod's own address on the host is refused, and nothing is left" {
 	ip addr add $POD4.200/32 dev up0
 	ip netns add clash
-	eventually sh -c "bpftool -j map dump pinned /sys/fs/bpf/podlane/v2/maps/pl_addrs4 | tr -d ' ' | grep -q '201,0,200\\|c9\",\"0x00\",\"0xc8'"
+	eventually sh -c "bpftool -j map dump pinned /sys/fs/bpf/podlane/v3/maps/pl_addrs4 | tr -d ' ' | grep -q '201,0,200\\|c9\",\"0x00\",\"0xc8'"
 	run podlane endpoint add clash --ip $POD4.200
 	[ "$status" -ne 0 ]
 	[[ $output = *"address of the host"* ]]
@@ -151,7 +151,7 @@ is_no_uplink() { ! is_uplink "$1"; }
 	pod_up after
 	witness_up
 	pings a "$(ip4_of after)"
-	run bpftool -j map dump pinned /sys/fs/bpf/podlane/v2/maps/pl_addrs4
+	run bpftool -j map dump pinned /sys/fs/bpf/podlane/v3/maps/pl_addrs4
 	[ "$status" = 0 ]
 	[[ $(tr -d ' ' <<<"$output") != *'"0xcb","0x00","0x71"'* ]] # 203.0.113
 	podlane endpoint del after
@@ -163,8 +163,8 @@ is_no_uplink() { ! is_uplink "$1"; }
 	daemon_stop
 	hex=$(printf '%s' "$A4" | tr . ' ')
 	# shellcheck disable=SC2086
-	bpftool map delete pinned /sys/fs/bpf/podlane/v2/maps/pl_addrs4 key $hex
-	rm /sys/fs/bpf/podlane/v2/links/from_pod-* 2>/dev/null || :
+	bpftool map delete pinned /sys/fs/bpf/podlane/v3/maps/pl_addrs4 key $hex
+	rm /sys/fs/bpf/podlane/v3/links/from_pod-* 2>/dev/null || :
 	daemon_start
 	is_ready a
 	witness_up

@@ -24,7 +24,7 @@
 
 #define BPFFS	    "/sys/fs/bpf"
 #define ROOT	    BPFFS "/podlane"
-#define SET	    ROOT "/v2"
+#define SET	    ROOT "/v3"
 #define ABI_SET_OLD ROOT "/v0"
 
 enum {
@@ -265,10 +265,10 @@ static void test_contents_survive(void **state)
 {
 	const struct pl_ip ip4 = {AF_INET, {10, 1, 0, 5}}, ip6 = {AF_INET6, {0xfd, [15] = 5}};
 	const struct pl_addr addr = {.endpoint = 3, .kind = PL_ADDR_POD};
-	const struct pl_link link = {.endpoint = 3, .role = PL_ROLE_ENDPOINT};
+	const struct pl_device link = {.endpoint = 3, .role = PL_ROLE_ENDPOINT};
 	struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
 	struct pl_addr got;
-	struct pl_link got_link;
+	struct pl_device got_link;
 
 	pl_datapath_endpoints(dp)[3].ifindex = 77;
 	assert_int_equal(pl_datapath_addr_set(dp, &ip4, &addr), 0);
@@ -327,7 +327,7 @@ static void attach_and_reopen(enum pl_attach_choice choice, enum pl_attach_kind 
 	assert_int_not_equal(dp->prog_ids[PROG_pl_from_pod], old_prog);
 	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_FROM_POD, ifindex), kind);
 	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_TO_POD, ifindex), kind);
-	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_FROM_WIRE, ifindex), PL_ATTACHED_NONE);
+	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_FROM_UPLINK, ifindex), PL_ATTACHED_NONE);
 	assert_true(is_freed_soon(old_prog));
 	assert_int_equal(list(dp).n, 2);
 
@@ -365,14 +365,14 @@ static void test_restart_keeps_the_link(void **state)
 
 	skip_without_tcx();
 	dp = open_as(PL_ATTACH_AUTO);
-	attach(dp, PL_HOOK_FROM_WIRE, device());
-	before = pinned_link("from_wire");
+	attach(dp, PL_HOOK_FROM_UPLINK, device());
+	before = pinned_link("from_uplink");
 	close_it(&dp);
 	dp = open_as(PL_ATTACH_AUTO);
-	after = pinned_link("from_wire");
+	after = pinned_link("from_uplink");
 	assert_int_equal(after.id, before.id);
 	assert_int_not_equal(after.prog_id, before.prog_id);
-	assert_int_equal(after.prog_id, dp->prog_ids[PROG_pl_from_wire]);
+	assert_int_equal(after.prog_id, dp->prog_ids[PROG_pl_from_uplink]);
 	close_it(&dp);
 }
 
@@ -808,10 +808,10 @@ static void test_incomplete_set(void **state)
 
 	attach(dp, PL_HOOK_FROM_POD, ifindex);
 	close_it(&dp);
-	assert_int_equal(unlink(SET "/maps/pl_links"), 0);
+	assert_int_equal(unlink(SET "/maps/pl_devices"), 0);
 	assert_int_equal(unlink(SET "/progs/pl_from_pod"), 0);
 	dp = open_as(PL_ATTACH_AUTO);
-	assert_true(exists(SET "/maps/pl_links"));
+	assert_true(exists(SET "/maps/pl_devices"));
 	assert_true(exists(SET "/progs/pl_from_pod"));
 	assert_int_equal(pl_datapath_attached(dp, PL_HOOK_FROM_POD, ifindex), automatic());
 	close_it(&dp);
@@ -1120,7 +1120,7 @@ static void test_networks(void **state)
 static void test_routes_are_forgotten(void **state)
 {
 	const struct pl_addr pod = {.endpoint = 1, .kind = PL_ADDR_POD};
-	const struct pl_link uplink = {.role = PL_ROLE_UPLINK};
+	const struct pl_device uplink = {.role = PL_ROLE_UPLINK};
 	pl_cleanup(close_it) struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
 	const struct pl_config *config = pl_datapath_config(dp);
 	uint32_t epoch = config->epoch;

@@ -141,7 +141,7 @@ static int keep_link(const struct pl_nl_link *link, void *arg)
 static void test_a_group_that_is_used_is_not_taken(void **state)
 {
 	const uint32_t links[] = {make_link("a", "a-peer"), make_link("b", "b-peer")};
-	pl_cleanup(pl_links_clear) struct pl_links known = {0};
+	pl_cleanup(pl_links_clear) struct pl_devices known = {0};
 
 	put_into_group(links[0], GROUP);
 	put_into_group(links[1], GROUP + 1);

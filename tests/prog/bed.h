@@ -50,7 +50,7 @@ enum actor {
 	ACTORS
 };
 
-enum prog { FROM_POD, TO_POD, FROM_WIRE, FROM_NETKIT, STAGE };
+enum prog { FROM_POD, TO_POD, FROM_UPLINK, FROM_NETKIT, STAGE };
 
 enum fragment { WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT };
 
@@ -117,7 +117,7 @@ struct frame {
 
 static int family; /* of the packets that are made: 4 or 6 */
 static struct podlane_bpf *skel;
-static struct pl_endpoint *endpoints;
+static struct pl_endpoint_info *endpoints;
 static uint32_t if_host_a, if_host_b, if_uplink, if_target, if_stage;
 
 static inline const char *reason_name(enum pl_reason reason)
@@ -229,9 +229,9 @@ static inline void put_address(enum actor actor, uint32_t endpoint, enum pl_addr
 
 static inline void put_link(uint32_t ifindex, uint32_t endpoint, enum pl_link_role role)
 {
-	struct pl_link link = {.endpoint = endpoint, .role = role};
+	struct pl_device link = {.endpoint = endpoint, .role = role};
 
-	map_put("pl_links", &ifindex, &link);
+	map_put("pl_devices", &ifindex, &link);
 }
 
 static inline void put_networks(void)
@@ -255,7 +255,7 @@ static inline void put_networks(void)
 static inline void put_endpoint(uint32_t id, enum actor actor, uint32_t ifindex,
 				const uint8_t *pod_mac, const uint8_t *host_mac)
 {
-	struct pl_endpoint ep = {.ifindex = ifindex, .flags = PL_EP_READY, .mtu = MTU};
+	struct pl_endpoint_info ep = {.ifindex = ifindex, .flags = PL_EP_READY, .mtu = MTU};
 
 	memcpy(ep.pod_mac, pod_mac, 6);
 	memcpy(ep.host_mac, host_mac, 6);
@@ -364,7 +364,7 @@ static inline const uint8_t *usual_mac(enum prog prog, bool source)
 	case FROM_POD:
 	case FROM_NETKIT:
 		return source ? mac_pod_a : mac_host_a;
-	case FROM_WIRE:
+	case FROM_UPLINK:
 		return source ? mac_router : mac_uplink;
 	default:
 		return source ? mac_host_b : mac_pod_b;
@@ -498,7 +498,7 @@ static inline int prog_fd(enum prog prog)
 {
 	const struct bpf_program *const progs[] = {
 		[FROM_POD] = skel->progs.pl_from_pod,	    [TO_POD] = skel->progs.pl_to_pod,
-		[FROM_WIRE] = skel->progs.pl_from_wire,	    [STAGE] = skel->progs.pl_stage,
+		[FROM_UPLINK] = skel->progs.pl_from_uplink, [STAGE] = skel->progs.pl_stage,
 		[FROM_NETKIT] = skel->progs.pl_from_netkit,
 	};
 
@@ -509,7 +509,7 @@ static inline int prog_fd(enum prog prog)
 static inline uint32_t device_of(enum prog prog)
 {
 	const uint32_t devices[] = {
-		[FROM_POD] = if_host_a, [TO_POD] = if_host_b,	   [FROM_WIRE] = if_uplink,
+		[FROM_POD] = if_host_a, [TO_POD] = if_host_b,	   [FROM_UPLINK] = if_uplink,
 		[STAGE] = if_stage,	[FROM_NETKIT] = if_host_a,
 	};
 

@@ -164,7 +164,7 @@ static void in_is_what_arrives(void)
 	assert_true(caught(analyser, &copy));
 	is_copy_of(&copy, &out.frame);
 	assert_memory_equal(copy.bytes, mac_pod_b, 6);
-	out = run(FROM_WIRE, &wire_to_b, TC_ACT_REDIRECT);
+	out = run(FROM_UPLINK, &wire_to_b, TC_ACT_REDIRECT);
 	assert_true(caught(analyser, &copy));
 	is_copy_of(&copy, &out.frame);
 	out = run(TO_POD, &stack_to_b, TC_ACT_UNSPEC);
@@ -344,7 +344,7 @@ static void sampled_flows(void)
 		n = caught_all(analyser);
 		taken += n;
 		for (int again = 0; again < 2; again++) {
-			run(FROM_WIRE, &back, TC_ACT_REDIRECT);
+			run(FROM_UPLINK, &back, TC_ACT_REDIRECT);
 			assert_int_equal(caught_all(analyser), n);
 		}
 	}
@@ -487,7 +487,7 @@ static void copies_for_a_pod(void)
 	assert_int_equal(count_all(), 1);
 	assert_int_equal(caught_all(analyser), 0);
 	/* The same copy elsewhere has come back. */
-	run(FROM_WIRE, &copy, TC_ACT_SHOT);
+	run(FROM_UPLINK, &copy, TC_ACT_SHOT);
 	copy.mark = PL_MARK_MIRROR | 5;
 	run(TO_POD, &copy, TC_ACT_SHOT);
 	assert_int_equal(stats_of(4).looped, 1);

@@ -515,56 +515,56 @@ static const struct row rows[] = {
 	 {POD_A, POD_B, .mark = PL_MARK_MIRROR | 3},
 	 PL_FORWARD_LOCAL},
 
-	{"the wire to a pod", FROM_WIRE, {NATIVE, POD_B}, PL_FORWARD_LOCAL},
-	{"outside to a pod", FROM_WIRE, {OUTSIDE, POD_B}, PL_FORWARD_LOCAL},
-	{"wire, by TCP", FROM_WIRE, {NATIVE, POD_B, .protocol = IP_TCP}, PL_FORWARD_LOCAL},
+	{"the wire to a pod", FROM_UPLINK, {NATIVE, POD_B}, PL_FORWARD_LOCAL},
+	{"outside to a pod", FROM_UPLINK, {OUTSIDE, POD_B}, PL_FORWARD_LOCAL},
+	{"wire, by TCP", FROM_UPLINK, {NATIVE, POD_B, .protocol = IP_TCP}, PL_FORWARD_LOCAL},
 	{"wire, opening TCP",
-	 FROM_WIRE,
+	 FROM_UPLINK,
 	 {OUTSIDE, POD_B, .protocol = IP_TCP, .tcp_flags = TCP_SYN},
 	 PL_FORWARD_LOCAL},
 	{"wire, amid TCP from outside",
-	 FROM_WIRE,
+	 FROM_UPLINK,
 	 {OUTSIDE, POD_B, .protocol = IP_TCP},
 	 PL_PASS_STACK_FLOW},
-	{"wire, not ready", FROM_WIRE, {NATIVE, POD_B}, PL_PASS_NOT_READY, .setup = b_not_ready},
-	{"wire, shaped", FROM_WIRE, {NATIVE, POD_B}, PL_PASS_SHAPED, .setup = b_shaped},
-	{"wire, last hop", FROM_WIRE, {NATIVE, POD_B, .ttl = 1}, PL_PASS_TTL},
-	{"wire, too large", FROM_WIRE, {NATIVE, POD_B, .payload = 1473}, PL_PASS_TOO_BIG},
-	{"wire, options", FROM_WIRE, {NATIVE, POD_B, .options = true}, PL_PASS_IP_OPTIONS},
+	{"wire, not ready", FROM_UPLINK, {NATIVE, POD_B}, PL_PASS_NOT_READY, .setup = b_not_ready},
+	{"wire, shaped", FROM_UPLINK, {NATIVE, POD_B}, PL_PASS_SHAPED, .setup = b_shaped},
+	{"wire, last hop", FROM_UPLINK, {NATIVE, POD_B, .ttl = 1}, PL_PASS_TTL},
+	{"wire, too large", FROM_UPLINK, {NATIVE, POD_B, .payload = 1473}, PL_PASS_TOO_BIG},
+	{"wire, options", FROM_UPLINK, {NATIVE, POD_B, .options = true}, PL_PASS_IP_OPTIONS},
 	{"wire, fragment",
-	 FROM_WIRE,
+	 FROM_UPLINK,
 	 {NATIVE, POD_B, .fragment = LATER_FRAGMENT},
 	 PL_FORWARD_LOCAL},
 	{"wire, fragment to a pod with stack flows",
-	 FROM_WIRE,
+	 FROM_UPLINK,
 	 {NATIVE, POD_B, .fragment = FIRST_FRAGMENT},
 	 PL_PASS_FRAGMENT,
 	 .setup = b_has_stack_flows},
 	{"wire, ICMP error to a pod with stack flows",
-	 FROM_WIRE,
+	 FROM_UPLINK,
 	 {NATIVE, POD_B, .icmp_error = true},
 	 PL_PASS_STACK_FLOW,
 	 .setup = b_has_stack_flows},
-	{"wire to the host", FROM_WIRE, {OUTSIDE, HOST}, PL_PASS_HOST, .at_node = true},
-	{"wire to nobody here", FROM_WIRE, {OUTSIDE, NATIVE}, PL_PASS_NOT_POD, .at_node = true},
+	{"wire to the host", FROM_UPLINK, {OUTSIDE, HOST}, PL_PASS_HOST, .at_node = true},
+	{"wire to nobody here", FROM_UPLINK, {OUTSIDE, NATIVE}, PL_PASS_NOT_POD, .at_node = true},
 	{"wire to another's MAC",
-	 FROM_WIRE,
+	 FROM_UPLINK,
 	 {NATIVE, POD_B, .dst_mac = mac_stranger},
 	 PL_PASS_OTHER_HOST,
 	 .at_node = true},
 	{"wire, broadcast",
-	 FROM_WIRE,
+	 FROM_UPLINK,
 	 {OUTSIDE, BROADCAST, .dst_mac = mac_all},
 	 PL_PASS_MULTICAST,
 	 .at_node = true},
 	{"wire, ARP",
-	 FROM_WIRE,
+	 FROM_UPLINK,
 	 {.ethertype = 0x0806, .mangle = arp_foreign_ip},
 	 PL_PASS_ARP,
 	 ONLY4,
 	 .at_node = true},
 	{"wire, neighbour discovery",
-	 FROM_WIRE,
+	 FROM_UPLINK,
 	 {.mangle = nd_advert_foreign},
 	 PL_PASS_MULTICAST,
 	 ONLY6,
@@ -588,7 +588,7 @@ static const struct row rows[] = {
 	 PL_DROP_MIRROR_LOOP,
 	 .at_node = true},
 	{"a copy that came back from the wire",
-	 FROM_WIRE,
+	 FROM_UPLINK,
 	 {NATIVE, POD_B, .mark = PL_MARK_MIRROR | 3},
 	 PL_DROP_MIRROR_LOOP,
 	 .at_node = true},
@@ -682,7 +682,7 @@ static void is_for_pod_b(const struct outcome *out)
 static void rewritten(void)
 {
 	const struct packet from_a = {POD_A, POD_B, .payload = 33, .mark = 7};
-	const struct packet from_wire = {NATIVE, POD_B, .payload = 33, .mark = 7};
+	const struct packet from_uplink = {NATIVE, POD_B, .payload = 33, .mark = 7};
 	struct outcome out = run_packet(FROM_POD, &from_a);
 	struct frame sent;
 
@@ -693,7 +693,7 @@ static void rewritten(void)
 	assert_int_equal(out.frame.len, sent.len);
 	assert_memory_equal(out.frame.bytes + 26, sent.bytes + 26, sent.len - 26);
 
-	out = run_packet(FROM_WIRE, &from_wire);
+	out = run_packet(FROM_UPLINK, &from_uplink);
 	is_for_pod_b(&out);
 	assert_int_equal(out.mark, 0);
 }
@@ -875,16 +875,18 @@ static void test_service_elsewhere(void **state)
 {
 	STEPS("service elsewhere",
 	      {FROM_POD, {POD_A, SERVICE, TCP(TCP_SYN, 5000, 80)}, PL_PASS_NOT_POD},
-	      {FROM_WIRE, {NATIVE, POD_A, TCP(TCP_SYN | TCP_ACK, 8080, 5000)}, PL_PASS_STACK_FLOW},
-	      {FROM_WIRE, {NATIVE, POD_A, TCP(TCP_ACK, 8080, 5000)}, PL_PASS_STACK_FLOW},
-	      {FROM_WIRE, {NATIVE, POD_A, .icmp_error = true}, PL_PASS_STACK_FLOW},
-	      {FROM_WIRE, {NATIVE, POD_A, TCP(TCP_ACK, 8080, 5001)}, PL_FORWARD_LOCAL},
-	      {FROM_WIRE, {NATIVE, POD_A, UDP(8080, 5000)}, PL_FORWARD_LOCAL});
+	      {FROM_UPLINK,
+	       {NATIVE, POD_A, TCP(TCP_SYN | TCP_ACK, 8080, 5000)},
+	       PL_PASS_STACK_FLOW},
+	      {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_ACK, 8080, 5000)}, PL_PASS_STACK_FLOW},
+	      {FROM_UPLINK, {NATIVE, POD_A, .icmp_error = true}, PL_PASS_STACK_FLOW},
+	      {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_ACK, 8080, 5001)}, PL_FORWARD_LOCAL},
+	      {FROM_UPLINK, {NATIVE, POD_A, UDP(8080, 5000)}, PL_FORWARD_LOCAL});
 	STEPS("service elsewhere by UDP",
 	      {FROM_POD, {POD_A, SERVICE, UDP(5000, 53)}, PL_PASS_NOT_POD},
-	      {FROM_WIRE, {NATIVE, POD_A, UDP(5353, 5000)}, PL_PASS_STACK_FLOW},
-	      {FROM_WIRE, {OUTSIDE, POD_A, UDP(5353, 5000)}, PL_PASS_STACK_FLOW},
-	      {FROM_WIRE, {NATIVE, POD_A, UDP(5353, 5001)}, PL_FORWARD_LOCAL});
+	      {FROM_UPLINK, {NATIVE, POD_A, UDP(5353, 5000)}, PL_PASS_STACK_FLOW},
+	      {FROM_UPLINK, {OUTSIDE, POD_A, UDP(5353, 5000)}, PL_PASS_STACK_FLOW},
+	      {FROM_UPLINK, {NATIVE, POD_A, UDP(5353, 5001)}, PL_FORWARD_LOCAL});
 }
 
 /* A datagram in fragments makes its flow known by the first; the answer may come in one piece. */
@@ -904,16 +906,16 @@ static void test_fragments(void **state)
 	       {POD_B, POD_A, UDP(53, 5000), .fragment = FIRST_FRAGMENT},
 	       PL_PASS_FRAGMENT},
 	      {FROM_POD, {POD_B, POD_A, .fragment = LATER_FRAGMENT}, PL_PASS_FRAGMENT},
-	      {FROM_WIRE, {NATIVE, POD_A, UDP(53, 5000)}, PL_PASS_STACK_FLOW},
-	      {FROM_WIRE,
+	      {FROM_UPLINK, {NATIVE, POD_A, UDP(53, 5000)}, PL_PASS_STACK_FLOW},
+	      {FROM_UPLINK,
 	       {NATIVE, POD_A, UDP(53, 5000), .fragment = FIRST_FRAGMENT},
 	       PL_PASS_FRAGMENT},
-	      {FROM_WIRE, {NATIVE, POD_A, .fragment = LATER_FRAGMENT}, PL_PASS_FRAGMENT});
+	      {FROM_UPLINK, {NATIVE, POD_A, .fragment = LATER_FRAGMENT}, PL_PASS_FRAGMENT});
 	STEPS("from outside, fragments",
-	      {FROM_WIRE,
+	      {FROM_UPLINK,
 	       {OUTSIDE, POD_A, UDP(6000, 53), .fragment = FIRST_FRAGMENT},
 	       PL_FORWARD_LOCAL},
-	      {FROM_WIRE, {OUTSIDE, POD_A, .fragment = LATER_FRAGMENT}, PL_FORWARD_LOCAL},
+	      {FROM_UPLINK, {OUTSIDE, POD_A, .fragment = LATER_FRAGMENT}, PL_FORWARD_LOCAL},
 	      {FROM_POD, {POD_A, OUTSIDE, UDP(53, 6000)}, PL_FORWARD_NATIVE},
 	      {FROM_POD, {POD_A, OUTSIDE, .fragment = LATER_FRAGMENT, .id = 7}, PL_PASS_FRAGMENT},
 	      {FROM_POD,
@@ -925,7 +927,7 @@ static void test_fragments(void **state)
 	       {POD_A, OUTSIDE, UDP(53, 6001), .fragment = FIRST_FRAGMENT, .id = 8},
 	       PL_PASS_NOT_POD},
 	      {FROM_POD, {POD_A, OUTSIDE, .fragment = LATER_FRAGMENT, .id = 8}, PL_PASS_FRAGMENT},
-	      {FROM_WIRE, {OUTSIDE, POD_A, UDP(6000, 53)}, PL_FORWARD_LOCAL});
+	      {FROM_UPLINK, {OUTSIDE, POD_A, UDP(6000, 53)}, PL_FORWARD_LOCAL});
 }
 
 /* The host translates nothing, but probes: its address always goes to the stack. */
@@ -949,32 +951,33 @@ static void test_host_port(void **state)
 	      {FROM_POD, {POD_B, OUTSIDE, TCP(TCP_SYN | TCP_ACK, 80, 5000)}, PL_PASS_NOT_POD},
 	      {FROM_POD, {POD_B, OUTSIDE, TCP(TCP_ACK, 80, 5000)}, PL_PASS_NOT_POD},
 	      /* The port serves others by the fast path all the same. */
-	      {FROM_WIRE, {NATIVE, POD_B, TCP(TCP_SYN, 6000, 80)}, PL_FORWARD_LOCAL},
-	      {FROM_WIRE, {NATIVE, POD_B, TCP(TCP_ACK, 6000, 80)}, PL_FORWARD_LOCAL});
+	      {FROM_UPLINK, {NATIVE, POD_B, TCP(TCP_SYN, 6000, 80)}, PL_FORWARD_LOCAL},
+	      {FROM_UPLINK, {NATIVE, POD_B, TCP(TCP_ACK, 6000, 80)}, PL_FORWARD_LOCAL});
 }
 
 /* Answers to a flow from the wire leave by FIB; a flow of the pod's own goes through the stack. */
 static void test_outside(void **state)
 {
 	STEPS("from outside",
-	      {FROM_WIRE, {OUTSIDE, POD_A, TCP(TCP_SYN, 6000, 80)}, PL_FORWARD_LOCAL},
+	      {FROM_UPLINK, {OUTSIDE, POD_A, TCP(TCP_SYN, 6000, 80)}, PL_FORWARD_LOCAL},
 	      {FROM_POD, {POD_A, OUTSIDE, TCP(TCP_SYN | TCP_ACK, 80, 6000)}, PL_FORWARD_NATIVE},
-	      {FROM_WIRE, {OUTSIDE, POD_A, TCP(TCP_ACK, 6000, 80)}, PL_FORWARD_LOCAL},
+	      {FROM_UPLINK, {OUTSIDE, POD_A, TCP(TCP_ACK, 6000, 80)}, PL_FORWARD_LOCAL},
 	      {FROM_POD, {POD_A, OUTSIDE, TCP(TCP_ACK, 80, 6000)}, PL_FORWARD_NATIVE},
 	      {FROM_POD, {POD_A, OUTSIDE, TCP(TCP_ACK, 80, 6001)}, PL_PASS_NOT_POD});
-	STEPS("from outside by UDP", {FROM_WIRE, {OUTSIDE, POD_A, UDP(6000, 53)}, PL_FORWARD_LOCAL},
+	STEPS("from outside by UDP",
+	      {FROM_UPLINK, {OUTSIDE, POD_A, UDP(6000, 53)}, PL_FORWARD_LOCAL},
 	      {FROM_POD, {POD_A, OUTSIDE, UDP(53, 6000)}, PL_FORWARD_NATIVE},
 	      {FROM_POD, {POD_A, OUTSIDE, UDP(54, 6000)}, PL_PASS_NOT_POD});
 	STEPS("ping from outside",
-	      {FROM_WIRE, {OUTSIDE, POD_A, .ping = true, .sport = 9}, PL_FORWARD_LOCAL},
+	      {FROM_UPLINK, {OUTSIDE, POD_A, .ping = true, .sport = 9}, PL_FORWARD_LOCAL},
 	      {FROM_POD, {POD_A, OUTSIDE, .pong = true, .sport = 9}, PL_FORWARD_NATIVE});
 	STEPS("to outside", {FROM_POD, {POD_A, OUTSIDE, TCP(TCP_SYN, 5000, 80)}, PL_PASS_NOT_POD},
-	      {FROM_WIRE, {OUTSIDE, POD_A, TCP(TCP_SYN | TCP_ACK, 80, 5000)}, PL_PASS_STACK_FLOW},
+	      {FROM_UPLINK, {OUTSIDE, POD_A, TCP(TCP_SYN | TCP_ACK, 80, 5000)}, PL_PASS_STACK_FLOW},
 	      {FROM_POD, {POD_A, OUTSIDE, TCP(TCP_ACK, 5000, 80)}, PL_PASS_NOT_POD},
-	      {FROM_WIRE, {OUTSIDE, POD_A, TCP(TCP_ACK, 80, 5000)}, PL_PASS_STACK_FLOW});
+	      {FROM_UPLINK, {OUTSIDE, POD_A, TCP(TCP_ACK, 80, 5000)}, PL_PASS_STACK_FLOW});
 	STEPS("ping to outside",
 	      {FROM_POD, {POD_A, OUTSIDE, .ping = true, .sport = 9}, PL_PASS_NOT_POD},
-	      {FROM_WIRE, {OUTSIDE, POD_A, .pong = true, .sport = 9}, PL_PASS_STACK_FLOW});
+	      {FROM_UPLINK, {OUTSIDE, POD_A, .pong = true, .sport = 9}, PL_PASS_STACK_FLOW});
 }
 
 /* A connection that is opened anew is the wire's, whatever its ports were used for before. */
@@ -982,10 +985,10 @@ static void test_ports_come_back(void **state)
 {
 	STEPS("ports come back",
 	      {TO_POD, {NATIVE, POD_B, TCP(TCP_ACK, 6000, 80)}, PL_PASS_FROM_STACK},
-	      {FROM_WIRE, {NATIVE, POD_B, TCP(TCP_ACK, 6000, 80)}, PL_PASS_STACK_FLOW},
-	      {FROM_WIRE, {NATIVE, POD_B, TCP(TCP_SYN, 6000, 80)}, PL_FORWARD_LOCAL},
+	      {FROM_UPLINK, {NATIVE, POD_B, TCP(TCP_ACK, 6000, 80)}, PL_PASS_STACK_FLOW},
+	      {FROM_UPLINK, {NATIVE, POD_B, TCP(TCP_SYN, 6000, 80)}, PL_FORWARD_LOCAL},
 	      {FROM_POD, {POD_B, NATIVE, TCP(TCP_SYN | TCP_ACK, 80, 6000)}, PL_FORWARD_NATIVE},
-	      {FROM_WIRE, {NATIVE, POD_B, TCP(TCP_ACK, 6000, 80)}, PL_FORWARD_LOCAL});
+	      {FROM_UPLINK, {NATIVE, POD_B, TCP(TCP_ACK, 6000, 80)}, PL_FORWARD_LOCAL});
 }
 
 /* A pod that has no such flow pays for none: no lookup is needed, and no flag is set. */
@@ -995,7 +998,7 @@ static void test_fast_flows_leave_no_trace(void **state)
 	      {FROM_POD, {POD_A, POD_B, TCP(TCP_SYN, 5000, 80)}, PL_FORWARD_LOCAL},
 	      {FROM_POD, {POD_B, POD_A, TCP(TCP_SYN | TCP_ACK, 80, 5000)}, PL_FORWARD_LOCAL},
 	      {FROM_POD, {POD_A, NATIVE, TCP(TCP_SYN, 5000, 80)}, PL_FORWARD_NATIVE},
-	      {FROM_WIRE, {NATIVE, POD_A, TCP(TCP_SYN | TCP_ACK, 80, 5000)}, PL_FORWARD_LOCAL});
+	      {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_SYN | TCP_ACK, 80, 5000)}, PL_FORWARD_LOCAL});
 	for (uint32_t id = ID_A; id <= ID_B; id++)
 		assert_false(endpoints[id].stack_flows || endpoints[id].opened_flows ||
 			     endpoints[id].wire_flows);
@@ -1011,7 +1014,7 @@ static int routes_at(uint32_t key, void (*fn)(struct pl_route *route))
 	uint8_t *values = calloc((size_t)n, stride);
 
 	assert_non_null(values);
-	assert_int_equal(bpf_map_lookup_elem(map_fd("pl_routes"), &key, values), 0);
+	assert_int_equal(bpf_map_lookup_elem(map_fd("pl_route_cache"), &key, values), 0);
 	for (int i = 0; i < n; i++) {
 		struct pl_route *route = (struct pl_route *)(values + (size_t)i * stride);
 
@@ -1020,7 +1023,7 @@ static int routes_at(uint32_t key, void (*fn)(struct pl_route *route))
 			fn(route);
 	}
 	if (fn)
-		map_put("pl_routes", &key, values);
+		map_put("pl_route_cache", &key, values);
 	free(values);
 	return used;
 }
@@ -1047,18 +1050,18 @@ static bool leaves_native(const struct packet *p)
 /* The key of what the packet leaves in an empty map. */
 static uint32_t remember(const struct packet *p)
 {
-	uint32_t found = PL_ROUTES;
+	uint32_t found = PL_ROUTE_CACHE_SLOTS;
 
 	bed_reset();
-	for (uint32_t key = 0; key < PL_ROUTES; key++)
+	for (uint32_t key = 0; key < PL_ROUTE_CACHE_SLOTS; key++)
 		routes_at(key, forget_route);
 	assert_true(leaves_native(p));
-	for (uint32_t key = 0; key < PL_ROUTES; key++)
+	for (uint32_t key = 0; key < PL_ROUTE_CACHE_SLOTS; key++)
 		if (routes_at(key, NULL)) {
-			assert_int_equal(found, PL_ROUTES);
+			assert_int_equal(found, PL_ROUTE_CACHE_SLOTS);
 			found = key;
 		}
-	assert_int_not_equal(found, PL_ROUTES);
+	assert_int_not_equal(found, PL_ROUTE_CACHE_SLOTS);
 	return found;
 }
 

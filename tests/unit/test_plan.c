@@ -26,7 +26,7 @@ static void add_link(struct pl_facts *f, uint32_t ifindex, uint32_t endpoint)
 
 	assert_non_null(fact);
 	fact->index = ifindex;
-	fact->link = (struct pl_link){.endpoint = endpoint, .role = PL_ROLE_ENDPOINT};
+	fact->link = (struct pl_device){.endpoint = endpoint, .role = PL_ROLE_ENDPOINT};
 }
 
 static void add_attach(struct pl_facts *f, uint32_t ifindex, enum pl_hook hook)
