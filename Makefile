@@ -35,7 +35,7 @@ VERSION    := 0.1.0
 WARN       := -Wall -Wextra -Werror -Wimplicit-fallthrough -Wmissing-prototypes -Wundef -Wshadow \
 	      -Wno-unused-parameter -Wno-missing-field-initializers
 CFLAGS     ?= -O2 -g
-CPPFLAGS   += -D_GNU_SOURCE -DPL_VERSION='"$(VERSION)"' -Iinclude -Iagent/common -Iagent/filter -I$(B)
+CPPFLAGS   += -D_GNU_SOURCE -DPL_VERSION='"$(VERSION)"' -Iinclude -Iagent -I$(B)
 ALL_CFLAGS  = -std=gnu11 -pthread $(WARN) -MMD -MP $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(filter-out -Wshadow -Wmissing-prototypes,$(WARN)) -Iinclude -Ibpf \
 	      -idirafter /usr/include/$(shell uname -m)-linux-gnu
@@ -48,6 +48,8 @@ libs = $(shell $(PKG_CONFIG) --libs $(1))
 
 src  = $(sort $(wildcard agent/$(1)/*.c))
 objs = $(patsubst %.c,$(B)/%.o,$(call src,$(1)))
+# The folders of agent/ that podlaned is made of, lowest first: tests/lint knows who may include whom.
+DAEMON_PARTS := ipam datapath reconcile host endpoint mirror control daemon
 COMMON := $(B)/libpodlane-common.a
 FILTER := $(B)/libpodlane-filter.a
 DAEMON := $(B)/libpodlane-daemon.a
@@ -68,14 +70,14 @@ $(B)/podlane.bpf.o: $(BPF_SOURCE) bpf/podlane.bpf.c $(wildcard bpf/lib/*.h) $(wi
 $(B)/podlane.skel.h: $(B)/podlane.bpf.o
 	$(call run,GEN)$(BPFTOOL) gen skeleton $< name podlane_bpf >$@.tmp && mv $@.tmp $@
 
-$(call objs,daemon) $(patsubst %.c,$(B)/%.o,$(wildcard tests/prog/*.c tests/tools/*.c)): | $(B)/podlane.skel.h
+$(call objs,datapath) $(patsubst %.c,$(B)/%.o,$(wildcard tests/prog/*.c tests/tools/*.c)): | $(B)/podlane.skel.h
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(call run,CC)$(CC) $(ALL_CFLAGS) $(if $(filter tests/%,$<),-Iagent/daemon -Iagent/cni -Iagent/cli) -c $< -o $@
+	$(call run,CC)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
-$(COMMON): $(call objs,common)
+$(COMMON): $(call objs,common) $(call objs,netlink)
 $(FILTER): $(call objs,filter)
-$(DAEMON): $(filter-out $(B)/agent/daemon/main.o,$(call objs,daemon)) # the tests link it
+$(DAEMON): $(filter-out $(B)/agent/daemon/main.o,$(foreach part,$(DAEMON_PARTS),$(call objs,$(part)))) # the tests link it
 $(CNI): $(filter-out $(B)/agent/cni/main.o,$(call objs,cni))
 $(CLI): $(filter-out $(B)/agent/cli/main.o,$(call objs,cli))
 $(COMMON) $(FILTER) $(DAEMON) $(CNI) $(CLI):
@@ -150,7 +152,7 @@ fuzz:
 
 compile_commands.json: $(filter-out %.bpf.c,$(wildcard agent/*/*.c tests/*/*.c)) Makefile
 	printf '%s\n' $(filter %.c,$^) | jq -Rn --arg dir '$(CURDIR)' --arg flags $(call quote,$(ALL_CFLAGS)) \
-		'[inputs | {directory: $$dir, file: ., command: "clang \($$flags) -Iagent/daemon -Iagent/cni -Iagent/cli -c \(.)"}]' >$@
+		'[inputs | {directory: $$dir, file: ., command: "clang \($$flags) -c \(.)"}]' >$@
 quote = '$(subst ','\'',$(1))'
 
 MAN = $(wildcard agent/man/*.[1-9])

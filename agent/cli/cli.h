@@ -7,8 +7,8 @@
 #define PODLANE_CLI_H
 
 #include <jansson.h>
-#include "command.h"
-#include "table.h"
+#include "cli/command.h"
+#include "cli/table.h"
 
 struct cli {
 	const char *socket;	 /* path of the control socket */

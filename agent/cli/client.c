@@ -3,8 +3,8 @@
  * One call of the daemon from a subcommand: connects when first needed, sends, joins the pages of
  * the answer, and turns what went wrong into a sentence and an exit code.
  */
-#include "cli.h"
-#include "proto.h"
+#include "cli/cli.h"
+#include "common/proto.h"
 
 json_t *cli_request(const char *op)
 {

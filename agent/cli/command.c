@@ -3,7 +3,7 @@
  * Walks the words of a command line along the table of commands, and prints a command's help
  * from the same table. Knows no command by name. Never prints an error: callers do.
  */
-#include "command.h"
+#include "cli/command.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -7,7 +7,7 @@
 #ifndef PODLANE_CLI_COMMAND_H
 #define PODLANE_CLI_COMMAND_H
 
-#include "util.h"
+#include "common/util.h"
 
 #define CLI_WORDS_MAX 256
 #define CLI_DEPTH_MAX 4

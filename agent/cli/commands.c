@@ -3,7 +3,7 @@
  * The table of commands: what podlane understands, in the order in which --help prints it. Each
  * entry stands in the file of its subcommand, with its options and its text.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 static const struct cli_command *const endpoint_commands[] = {
 	&cli_endpoint_list, &cli_endpoint_show, &cli_endpoint_add, &cli_endpoint_del, NULL,

@@ -5,7 +5,7 @@
  * so it stays silent whatever fails, and waits for the daemon half a second at most. After
  * "--option=" the candidates are values alone, as bash splits words there.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -2,7 +2,7 @@
 /*
  * How an endpoint reads, for the subcommands that print one: its name, addresses and counters.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 enum { HASH_MIN = 32, HASH_SHOWN = 12 };
 

@@ -4,8 +4,8 @@
  * Opens the namespace here and passes it as a descriptor, as the CNI plugin does. Everything is
  * checked before the daemon is asked, so that a wrong word changes nothing.
  */
-#include "cli.h"
-#include "netns.h"
+#include "cli/cli.h"
+#include "cli/netns.h"
 
 static enum cli_exit add_ips(struct cli *cli, const struct cli_args *args, json_t *request)
 {

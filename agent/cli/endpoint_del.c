@@ -3,7 +3,7 @@
  * podlane endpoint del: removes an endpoint by its exact container id. Never by a prefix or a
  * pod's name: what is typed is what goes.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 static enum cli_exit fail_absent(struct cli *cli, const char *id, const char *ifname)
 {

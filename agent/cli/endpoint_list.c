@@ -2,7 +2,7 @@
 /*
  * podlane endpoint list: one line an endpoint, in the order of their ids.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <inttypes.h>
 

@@ -2,7 +2,7 @@
 /*
  * podlane endpoint show: everything about one endpoint, its counters with what each means.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <inttypes.h>
 #include <time.h>

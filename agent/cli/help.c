@@ -2,7 +2,7 @@
 /*
  * podlane help COMMAND: the same text as COMMAND --help.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 {

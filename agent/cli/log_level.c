@@ -2,8 +2,8 @@
 /*
  * podlane log-level: reads or changes how much the running daemon writes, until its next start.
  */
-#include "cli.h"
-#include "log.h"
+#include "cli/cli.h"
+#include "common/log.h"
 
 static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 {

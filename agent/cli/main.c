@@ -3,8 +3,8 @@
  * podlane: reads the command line, runs one subcommand, prints its error if there is one. The
  * only file of the program that writes errors to stderr or decides on colours.
  */
-#include "cli.h"
-#include "proto.h"
+#include "cli/cli.h"
+#include "common/proto.h"
 
 static const char *socket_path(const struct cli_args *args)
 {

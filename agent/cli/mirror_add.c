@@ -2,7 +2,7 @@
 /*
  * podlane mirror add: starts a session that copies packets of some endpoints to a target.
  */
-#include "mirror_text.h"
+#include "cli/mirror_text.h"
 
 static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 {

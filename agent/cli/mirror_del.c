@@ -2,7 +2,7 @@
 /*
  * podlane mirror del: ends a session.
  */
-#include "mirror_text.h"
+#include "cli/mirror_text.h"
 
 #include <inttypes.h>
 

@@ -2,7 +2,7 @@
 /*
  * podlane mirror list: one line a session.
  */
-#include "mirror_text.h"
+#include "cli/mirror_text.h"
 
 static void add_row(struct cli_table *table, const json_t *m)
 {

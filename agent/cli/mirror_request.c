@@ -3,10 +3,10 @@
  * From the options of "mirror add" to the request. Checks what only the command line can know
  * (two targets, a lone --vni); filters, endpoints and devices are the daemon's to judge.
  */
-#include "mirror_text.h"
+#include "cli/mirror_text.h"
 
-#include "addr.h"
-#include "netconf.h"
+#include "common/addr.h"
+#include "common/netconf.h"
 
 static enum cli_exit add_endpoints(struct cli *cli, const struct cli_args *args, json_t *request)
 {

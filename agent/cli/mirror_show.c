@@ -2,7 +2,7 @@
 /*
  * podlane mirror show: one session, its state with the reason, and every counter explained.
  */
-#include "mirror_text.h"
+#include "cli/mirror_text.h"
 
 #include <inttypes.h>
 

@@ -2,7 +2,7 @@
 /*
  * Words for a mirror session's parts: target, endpoints, state, counters.
  */
-#include "mirror_text.h"
+#include "cli/mirror_text.h"
 
 #include <ctype.h>
 #include <inttypes.h>

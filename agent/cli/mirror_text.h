@@ -5,7 +5,7 @@
 #ifndef PODLANE_CLI_MIRROR_TEXT_H
 #define PODLANE_CLI_MIRROR_TEXT_H
 
-#include "cli.h"
+#include "cli/cli.h"
 
 /* "device tap0", "vxlan 10.0.0.9 vni 7". Return @buf. */
 const char *cli_mirror_target(const json_t *mirror, char *buf, size_t size);

@@ -2,7 +2,7 @@
 /*
  * podlane mirror watch: rates of one session or all, again and again.
  */
-#include "mirror_text.h"
+#include "cli/mirror_text.h"
 
 struct watching {
 	const char *name; /* NULL: all */

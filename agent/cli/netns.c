@@ -3,7 +3,7 @@
  * Opens a network namespace by name, path or process, and makes sure that it is one: the daemon
  * would refuse anything else, but cannot say which word was wrong.
  */
-#include "netns.h"
+#include "cli/netns.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

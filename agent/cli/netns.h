@@ -7,7 +7,7 @@
 #define PODLANE_CLI_NETNS_H
 
 #include <jansson.h>
-#include "netconf.h"
+#include "common/netconf.h"
 
 struct cli_netns {
 	int fd;			  /* CLOEXEC; the caller's */

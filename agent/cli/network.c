@@ -4,7 +4,7 @@
  * by hand share a network with those of a runtime. Does not check it: pl_netconf_parse() does.
  */
 #include <jansson.h>
-#include "netns.h"
+#include "cli/netns.h"
 
 #include <dirent.h>
 

@@ -3,7 +3,7 @@
  * Small helpers of every subcommand: errors into cli->err, JSON to stdout, fields, and reading
  * the daemon's answers without ever trusting that a key is there.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <ctype.h>
 #include <stdarg.h>

@@ -3,8 +3,8 @@
  * One flat row per endpoint, direction and reason out of the nested answer; folding and comparing
  * are then merges of sorted rows. Tolerates keys that are missing and reasons it never heard of.
  */
-#include "rates.h"
-#include "cli.h"
+#include "cli/cli.h"
+#include "cli/rates.h"
 
 #include <inttypes.h>
 

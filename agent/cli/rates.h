@@ -6,7 +6,7 @@
 #define PODLANE_CLI_RATES_H
 
 #include <jansson.h>
-#include "util.h"
+#include "common/util.h"
 
 struct cli_rate {
 	uint64_t endpoint; /* 0: the node itself */

@@ -3,8 +3,8 @@
  * podlane stats: which way packets went, per endpoint, direction and reason: totals at once, or
  * rates and totals at each refresh of --watch. Rows that stood still are counted, not shown.
  */
-#include "cli.h"
-#include "rates.h"
+#include "cli/cli.h"
+#include "cli/rates.h"
 
 #include <inttypes.h>
 #include <time.h>

@@ -3,7 +3,7 @@
  * podlane status: what the daemon is, what it found on this kernel, and how much of everything
  * it holds. One screen; the rest is in the other subcommands.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <inttypes.h>
 

@@ -3,7 +3,7 @@
  * Tables: cells are collected, then printed once the widths are known. Numbers for people: three
  * significant digits and a unit. Pure but for the FILE that is printed to.
  */
-#include "table.h"
+#include "cli/table.h"
 
 #include <ctype.h>
 #include <inttypes.h>

@@ -6,7 +6,7 @@
 #ifndef PODLANE_CLI_TABLE_H
 #define PODLANE_CLI_TABLE_H
 
-#include "util.h"
+#include "common/util.h"
 
 enum cli_style {
 	CLI_PLAIN,

@@ -4,7 +4,7 @@
  * other. The clock is absolute, so that slow answers do not add up. Ends with the signal that
  * ends the program; nothing on the terminal needs to be put back.
  */
-#include "cli.h"
+#include "cli/cli.h"
 
 #include <ctype.h>
 #include <sys/ioctl.h>

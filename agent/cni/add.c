@@ -6,8 +6,8 @@
  */
 #include <net/if.h>
 
-#include "cni.h"
-#include "record.h"
+#include "cni/cni.h"
+#include "common/record.h"
 
 enum {
 	ADD_MS = 10000,

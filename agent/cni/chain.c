@@ -4,8 +4,8 @@
  * own ADD (CHECK). A result is the runtime's word; where a link is taken from it, the kernel is
  * asked whether both ends belong together. Changes nothing.
  */
-#include "cni.h"
-#include "nl.h"
+#include "cni/cni.h"
+#include "netlink/netlink.h"
 
 static bool is_sandboxed(const json_t *interface)
 {

@@ -3,7 +3,7 @@
  * CHECK. The daemon compares; what it compares with comes from prevResult. Every difference is
  * named.
  */
-#include "cni.h"
+#include "cni/cni.h"
 
 enum {
 	CHECK_MS = 5000,

@@ -9,8 +9,8 @@
 #define PODLANE_CNI_H
 
 #include <jansson.h>
-#include "netconf.h"
-#include "util.h"
+#include "common/netconf.h"
+#include "common/util.h"
 
 #define CNI_VERSIONS(X)                                                                            \
 	X(CNI_0_3_0, "0.3.0")                                                                      \

@@ -3,8 +3,8 @@
  * The plugin's side of the control socket: where it is, how long it is waited for, and what a
  * refusal of the transport means in words. Knows no verb.
  */
-#include "cni.h"
-#include "proto.h"
+#include "cni/cni.h"
+#include "common/proto.h"
 
 const char *cni_run_dir(const struct cni_env *env)
 {

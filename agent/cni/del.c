@@ -3,7 +3,7 @@
  * DEL. Always success where nothing is left: the daemon removes, or, where none answers in time,
  * the plugin itself. The configuration is not judged and prevResult not needed.
  */
-#include "cni.h"
+#include "cni/cni.h"
 
 enum {
 	DEL_MS = 5000, /* then the plugin finishes by itself */

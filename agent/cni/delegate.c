@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "addr.h"
-#include "cni.h"
+#include "cni/cni.h"
+#include "common/addr.h"
 
 enum {
 	DELEGATE_MS = 60000, /* dhcp may have to ask several times */

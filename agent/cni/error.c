@@ -5,7 +5,7 @@
  */
 #include <stdarg.h>
 
-#include "cni.h"
+#include "cni/cni.h"
 
 int cni_fail(struct cni_error *err, int code, const char *fmt, ...)
 {

@@ -3,8 +3,8 @@
  * GC. Removes what is not in the list of valid attachments, in this network alone; without a list,
  * or with one that cannot be read, it removes nothing.
  */
-#include "cni.h"
-#include "proto.h"
+#include "cni/cni.h"
+#include "common/proto.h"
 
 enum {
 	GC_MS = 10000,

@@ -6,7 +6,7 @@
  */
 #include <signal.h>
 
-#include "cni.h"
+#include "cni/cni.h"
 
 enum {
 	INPUT_MAX = 16 * 1024 * 1024,

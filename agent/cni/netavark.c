@@ -5,8 +5,8 @@
  * network becomes a podlane network configuration, and from there on the CNI plugin's own code
  * runs: this file only translates.
  */
-#include "addr.h"
-#include "cni.h"
+#include "cni/cni.h"
+#include "common/addr.h"
 
 #define NETAVARK_API "1.0.0"
 

@@ -9,7 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#include "cni.h"
+#include "cni/cni.h"
 
 int cni_open_netns(const char *path, struct cni_error *err)
 {

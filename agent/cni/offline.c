@@ -9,9 +9,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "cni.h"
-#include "nl.h"
-#include "record.h"
+#include "cni/cni.h"
+#include "common/record.h"
+#include "netlink/netlink.h"
 
 static int delete_link(struct pl_nl *nl, uint32_t ifindex, struct pl_error *err)
 {

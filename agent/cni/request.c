@@ -3,8 +3,8 @@
  * From the environment and standard input to a request: decoding, and the checks that need neither
  * the daemon nor a system call. Pure, so that tests and fuzzers can feed it anything.
  */
-#include "addr.h"
-#include "cni.h"
+#include "cni/cni.h"
+#include "common/addr.h"
 
 static const char *const version_names[] = {
 #define CNI_VERSION_NAME(id, text) text,

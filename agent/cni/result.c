@@ -4,7 +4,7 @@
  * list of versions. Pure functions from JSON to JSON; a key that a version does not know is never
  * printed in it (libcni up to 1.0 refuses a result of a later version).
  */
-#include "cni.h"
+#include "cni/cni.h"
 
 static bool has_text(const json_t *j)
 {

@@ -2,8 +2,8 @@
 /*
  * STATUS. Would ADD succeed? Nothing else depends on the answer.
  */
-#include "cni.h"
-#include "proto.h"
+#include "cni/cni.h"
+#include "common/proto.h"
 
 enum {
 	STATUS_MS = 2000,

@@ -3,7 +3,7 @@
  * The verbs of CNI: the table that says since when each exists and what it needs, VERSION, and the
  * one place that prints. Each other verb has a file of its own.
  */
-#include "cni.h"
+#include "cni/cni.h"
 
 static const struct verb {
 	const char *name;

@@ -7,8 +7,8 @@
 #include <ctype.h>
 #include <sys/random.h>
 
-#include "addr.h"
-#include "util.h"
+#include "common/addr.h"
+#include "common/util.h"
 
 static size_t ip_bytes(uint8_t family)
 {

@@ -9,7 +9,7 @@
 #include <sys/sysmacros.h>
 #include <time.h>
 
-#include "log.h"
+#include "common/log.h"
 
 #define LINE_MAX_BYTES 4096
 

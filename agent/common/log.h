@@ -6,7 +6,7 @@
 #ifndef PODLANE_LOG_H
 #define PODLANE_LOG_H
 
-#include "util.h"
+#include "common/util.h"
 
 enum pl_log_level {
 	PL_LOG_ERROR,

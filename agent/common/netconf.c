@@ -6,7 +6,7 @@
  */
 #include <net/if.h>
 
-#include "netconf.h"
+#include "common/netconf.h"
 
 #define PATH_MAX_BYTES 64   /* of a key's path: ours, so never long */
 #define MTU_MIN	       68   /* RFC 791 */

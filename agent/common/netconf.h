@@ -7,8 +7,8 @@
 #define PODLANE_NETCONF_H
 
 #include <jansson.h>
-#include "addr.h"
-#include "util.h"
+#include "common/addr.h"
+#include "common/util.h"
 
 #define PL_NAME_MAX   255 /* of a network or a container id, bytes without NUL */
 #define PL_RANGES_MAX 32  /* ranges in all of a network's sets */

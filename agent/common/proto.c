@@ -9,7 +9,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-#include "proto.h"
+#include "common/proto.h"
 
 #define FDS_MAX 16 /* taken off one message; the kernel closes those beyond */
 

@@ -11,7 +11,7 @@
 #define PODLANE_PROTO_H
 
 #include <jansson.h>
-#include "util.h"
+#include "common/util.h"
 
 #define PL_PROTO_VERSION 1
 #define PL_PROTO_MAX	 (128 * 1024) /* bytes of one message */

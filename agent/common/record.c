@@ -7,7 +7,7 @@
 #include <dirent.h>
 #include <limits.h>
 
-#include "record.h"
+#include "common/record.h"
 
 #define FOLDER		 "endpoints"
 #define SUFFIX		 ".json"

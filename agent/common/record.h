@@ -8,10 +8,10 @@
 
 #include <jansson.h>
 #include <net/if.h>
-#include "addr.h"
-#include "netconf.h"
+#include "common/addr.h"
+#include "common/netconf.h"
+#include "common/util.h"
 #include "podlane/abi.h"
-#include "util.h"
 
 #define PL_RECORD_ADDRS_MAX PL_SETS_MAX
 #define PL_RECORD_VERSION   1

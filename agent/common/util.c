@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "util.h"
+#include "common/util.h"
 
 #define ERRNO_LAST 4095 /* MAX_ERRNO of the kernel */
 #define WORD_MAX   64	/* no key of ours is longer */

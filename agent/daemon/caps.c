@@ -4,8 +4,8 @@
  */
 #include <cap-ng.h>
 
-#include "caps.h"
-#include "log.h"
+#include "common/log.h"
+#include "daemon/caps.h"
 
 static const unsigned int needed[] = {
 	CAP_NET_ADMIN, /* links, addresses, routes, tc */

@@ -5,7 +5,7 @@
 #ifndef PODLANE_CAPS_H
 #define PODLANE_CAPS_H
 
-#include "util.h"
+#include "common/util.h"
 
 /* -EPERM with what is missing where the process has not even these. */
 int pl_caps_drop(struct pl_error *err);

@@ -4,19 +4,19 @@
  *
  *   loop -> (netlink event | request | timer) -> pods, node = desired -> plan -> apply
  *
- * One thread, but for one that waits for the deletion of links (reaper.h) and shares nothing with
- * it. Nothing below main() exits; what fails is told upward as pl_error, or logged where
- * an event and no request was the cause.
+ * One thread, but for one that waits for the deletion of links (netlink/reaper.h) and shares
+ * nothing with it. Nothing below main() exits; what fails is told upward as pl_error, or logged
+ * where an event and no request was the cause.
  */
 #ifndef PODLANE_DAEMON_H
 #define PODLANE_DAEMON_H
 
-#include "datapath.h"
-#include "ipam.h"
-#include "links.h"
-#include "nl.h"
-#include "plan.h"
-#include "settings.h"
+#include "daemon/settings.h"
+#include "datapath/datapath.h"
+#include "host/links.h"
+#include "ipam/ipam.h"
+#include "netlink/netlink.h"
+#include "reconcile/plan.h"
 
 struct event_base;
 struct event;
@@ -35,7 +35,7 @@ struct pl_endpoint {
 	bool shaped;
 	char why[160];		   /* not ready: the reason, for people */
 	bool dirty;		   /* an attach failed: tried again by the timer */
-	bool leaving;		   /* it is being removed: leave.h */
+	bool leaving;		   /* it is being removed: endpoint/remove.h */
 	bool going;		   /* its link is being deleted just now */
 	struct pl_waiter *waiters; /* to be told when it has gone */
 	struct pl_endpoint *next_leaving;

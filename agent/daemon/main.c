@@ -13,18 +13,18 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "apply.h"
-#include "caps.h"
-#include "control.h"
-#include "daemon.h"
-#include "leave.h"
-#include "log.h"
-#include "masq.h"
-#include "mirror.h"
-#include "netkit_probe.h"
-#include "node.h"
-#include "notify.h"
-#include "pods.h"
+#include "common/log.h"
+#include "control/server.h"
+#include "daemon/caps.h"
+#include "daemon/daemon.h"
+#include "daemon/notify.h"
+#include "endpoint/endpoint.h"
+#include "endpoint/remove.h"
+#include "host/host.h"
+#include "host/masq.h"
+#include "mirror/mirrors.h"
+#include "netlink/netkit_probe.h"
+#include "reconcile/reconcile.h"
 
 enum { EVENTS_A_TURN = 64 }; /* netlink datagrams, before requests get their turn */
 

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "notify.h"
-#include "util.h"
+#include "common/util.h"
+#include "daemon/notify.h"
 
 void pl_notify(const char *state)
 {

@@ -5,11 +5,11 @@
  */
 #include <jansson.h>
 
-#include "settings.h"
+#include "daemon/settings.h"
 
-#include "filter.h"
-#include "mirror_spec.h"
-#include "proto.h"
+#include "common/proto.h"
+#include "filter/filter.h"
+#include "mirror/spec.h"
 
 struct setting {
 	const char *key;

@@ -8,9 +8,9 @@
 
 #include <jansson.h>
 #include <net/if.h>
-#include "datapath.h"
-#include "log.h"
-#include "netconf.h"
+#include "common/log.h"
+#include "common/netconf.h"
+#include "datapath/datapath.h"
 
 #define PL_SETTINGS_FILE "/etc/podlane/podlaned.json"
 #define PL_PATTERNS_MAX	 32

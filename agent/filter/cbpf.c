@@ -3,9 +3,9 @@
  * Checks classic BPF as strictly as its translation needs: whatever passes here must come out as
  * a program with jumps to instructions, or as an error, never as something else.
  */
-#include "cbpf.h"
+#include "filter/cbpf.h"
 
-#include "filter.h"
+#include "filter/filter.h"
 
 unsigned int pl_cbpf_load_size(const struct sock_filter *insn)
 {

@@ -8,7 +8,7 @@
 
 #include <linux/filter.h>
 
-#include "util.h"
+#include "common/util.h"
 
 /*
  * 0, or -EINVAL: unknown opcode, jump or scratch cell out of range, constant division by zero or

@@ -4,14 +4,14 @@
  * look up names or ask the packet for what no frame holds, and finds the word that an error is
  * about. It must never block: libpcap is called only once no host name is left.
  */
-#include "filter.h"
+#include "filter/filter.h"
 
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <pcap/pcap.h>
 
-#include "cbpf.h"
-#include "words.h"
+#include "filter/cbpf.h"
+#include "filter/lexer.h"
 
 /* Beyond any packet: libpcap's programs return it for a match. */
 #define SNAPLEN 262144

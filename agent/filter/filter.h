@@ -7,7 +7,7 @@
 #ifndef PODLANE_FILTER_H
 #define PODLANE_FILTER_H
 
-#include "util.h"
+#include "common/util.h"
 
 struct sock_filter; /* <linux/filter.h>; clashes with <pcap.h> */
 

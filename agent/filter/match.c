@@ -10,11 +10,11 @@
  * The frame is the one that was on the wire: a VLAN tag that was taken out of band stands in the
  * head where it was, and offsets behind it count it ("the shift").
  */
-#include "match.h"
+#include "filter/match.h"
 
 #include <bpf/bpf.h>
 
-#include "cbpf.h"
+#include "filter/cbpf.h"
 
 enum {
 	R0 = BPF_REG_0,

@@ -8,7 +8,7 @@
 
 #include <linux/bpf.h>
 
-#include "filter.h"
+#include "filter/filter.h"
 #include "podlane/abi.h"
 
 /* Verifying so many takes the kernel up to a second, in which the daemon does nothing else. */

@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 
 #include "limit.h"
+#include "common/util.h"
 #include "podlane/abi.h"
-#include "util.h"
 
 /* Of Linux 6.6, which Debian 12's headers do not name. */
 enum { BENCH_BPF_TCX_INGRESS = 46 };

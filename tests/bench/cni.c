@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include "util.h"
+#include "common/util.h"
 
 enum {
 	ENV_MAX = 24,

@@ -17,7 +17,7 @@
 
 #include <sys/socket.h>
 
-#include "util.h"
+#include "common/util.h"
 
 enum {
 	TRAFFIC_NAME_LEN = 32,

@@ -69,13 +69,13 @@ options_of() { # COMMAND...
 }
 
 @test "podlane-socket(7) has every operation and its keys" {
-	sed -n '/^} operations\[\]/,/^};/p; /operations\[\] = {/,/^};/p' agent/daemon/requests.c |
+	sed -n '/^} operations\[\]/,/^};/p; /operations\[\] = {/,/^};/p' agent/control/dispatch.c |
 		grep -oE '\{"[a-z]+(\.[a-z]+)?"' | tr -d '{"' | sort -u >"$dir/source"
 	sed -n '/^\.Sh OPERATIONS/,/^\.Sh OBJECTS/p' agent/man/podlane-socket.7 |
 		sed -nE 's/^\.Ss (.*)/\1/p' | sed 's/ (netns)//; s/, /\n/g' | sort -u >"$dir/page"
 	same "$dir/source" "$dir/page"
 	local key
-	sed -n '/operations\[\] = {/,/^};/p' agent/daemon/requests.c | grep -oE '"[a-zA-Z]+"' | tr -d '"' |
+	sed -n '/operations\[\] = {/,/^};/p' agent/control/dispatch.c | grep -oE '"[a-zA-Z]+"' | tr -d '"' |
 		grep -vE '^(status|stats)$' | sort -u >"$dir/keys"
 	while read -r key; do
 		grep -qE "^\.(It )?Cm ([a-zA-Z]+ (\? )?, )*$key( |$)" agent/man/podlane-socket.7 ||

@@ -4,7 +4,7 @@
  * line is CNI_ARGS, the rest standard input. What is refused must say why; what is accepted must
  * give results that the same code can read back.
  */
-#include "cni.h"
+#include "cni/cni.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,9 +8,9 @@
 
 #include "../unit/ebpf.h"
 #include "../unit/filter_corpus.h"
-#include "filter.h"
-#include "match.h"
-#include "words.h"
+#include "filter/filter.h"
+#include "filter/lexer.h"
+#include "filter/match.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

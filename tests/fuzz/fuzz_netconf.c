@@ -3,7 +3,7 @@
  * Network configurations from foreign bytes. What is refused must say why; what is accepted must
  * survive to_json() and back unchanged, and IPAM must keep its promises on its ranges.
  */
-#include "ipam.h"
+#include "ipam/ipam.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

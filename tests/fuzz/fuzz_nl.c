@@ -2,7 +2,7 @@
 /*
  * Netlink decoders on any bytes at all: each takes the input as one message.
  */
-#include "nl.h"
+#include "netlink/netlink.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

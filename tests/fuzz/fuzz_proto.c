@@ -6,9 +6,9 @@
  */
 #include <sys/socket.h>
 
-#include "addr.h"
-#include "netconf.h"
-#include "proto.h"
+#include "common/addr.h"
+#include "common/netconf.h"
+#include "common/proto.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
  * Endpoint records from foreign bytes: a file may be torn or tampered with. What is refused must
  * say why; what is accepted must be written as it was read, and name a file inside its folder.
  */
-#include "record.h"
+#include "common/record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

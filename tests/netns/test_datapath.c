@@ -18,9 +18,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include "datapath_internal.h"
-#include "log.h"
-#include "nl.h"
+#include "common/log.h"
+#include "datapath/internal.h"
+#include "netlink/netlink.h"
 
 #define BPFFS	    "/sys/fs/bpf"
 #define ROOT	    BPFFS "/podlane"

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
-#include "nl.h"
+#include "netlink/netlink.h"
 
 struct world {
 	int old_netns;

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <cmocka.h>
-#include "podlink.h"
+#include "endpoint/link.h"
 
 struct world {
 	int old_netns;

@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include "links.h"
-#include "nl.h"
-#include "reaper.h"
+#include "host/links.h"
+#include "netlink/netlink.h"
+#include "netlink/reaper.h"
 
 enum { LOOPBACK = 1, MISSING = 4711, MAX = 8, GROUP = 0x40000001 };
 

@@ -31,8 +31,8 @@
 #include <unistd.h>
 
 #include "podlane.skel.h"
+#include "common/util.h"
 #include "podlane/abi.h"
-#include "util.h"
 
 enum actor {
 	NOBODY, /* the unspecified address */

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 #include <bpf/bpf.h>
 
-#include "match.h"
+#include "filter/match.h"
 #include "../unit/filter_corpus.h"
 
 enum {

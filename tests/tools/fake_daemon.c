@@ -12,8 +12,8 @@
 #include <sys/un.h>
 
 #include <jansson.h>
-#include "proto.h"
-#include "util.h"
+#include "common/proto.h"
+#include "common/util.h"
 
 static int listen_on(const char *path)
 {

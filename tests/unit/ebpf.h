@@ -11,8 +11,8 @@
 #include <endian.h>
 #include <linux/bpf.h>
 
+#include "common/util.h"
 #include "podlane/abi.h"
-#include "util.h"
 
 struct ebpf_packet {
 	const uint8_t *data;

@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "util.h"
+#include "common/util.h"
 
 static const char *const corpus_expressions[] = {
 	"ip",

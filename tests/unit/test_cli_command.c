@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 static struct cli_args args;
 static struct pl_error err;

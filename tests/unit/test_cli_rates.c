@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "cli.h"
-#include "rates.h"
+#include "cli/cli.h"
+#include "cli/rates.h"
 
 #define SECOND 1000000000ull
 

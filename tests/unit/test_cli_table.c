@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "table.h"
+#include "cli/table.h"
 
 static char *printed(const struct cli_table *table, bool colour)
 {

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <cmocka.h>
 
-#include "cni.h"
+#include "cni/cni.h"
 
 static int init_code(const char *conf, enum cni_version min, struct cni_error *err)
 {

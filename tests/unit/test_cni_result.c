@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "cni.h"
+#include "cni/cni.h"
 
 static const char endpoint_text[] =
 	"{\"hostIfname\":\"pl0123456789ab\",\"hostMac\":\"02:00:00:00:00:01\","

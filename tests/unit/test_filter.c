@@ -13,8 +13,8 @@
 
 #include "ebpf.h"
 #include "filter_corpus.h"
-#include "match.h"
-#include "words.h"
+#include "filter/lexer.h"
+#include "filter/match.h"
 
 static struct corpus corpus;
 

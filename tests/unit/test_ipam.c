@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "ipam.h"
+#include "ipam/ipam.h"
 
 struct fixture {
 	struct pl_ipam *ipam;

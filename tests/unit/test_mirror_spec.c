@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "mirror_spec.h"
+#include "mirror/spec.h"
 
 static json_t *parse_text(const char *text)
 {

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "netconf.h"
+#include "common/netconf.h"
 
 static json_t *load(const char *text)
 {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <net/if_arp.h>
-#include "nl.h"
+#include "netlink/netlink.h"
 #include "nl_messages.h"
 
 /* Exactly as long as the message: a read beyond its end is an error under ASan. */

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "plan.h"
+#include "reconcile/plan.h"
 
 static void add_addr(struct pl_facts *f, uint8_t last, uint32_t endpoint)
 {

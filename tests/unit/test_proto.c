@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <cmocka.h>
 
-#include "proto.h"
+#include "common/proto.h"
 
 static char dir[] = "/tmp/podlane-test-proto-XXXXXX";
 

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <cmocka.h>
 
-#include "record.h"
+#include "common/record.h"
 
 static char dir[64];
 

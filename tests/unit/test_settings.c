@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "settings.h"
+#include "daemon/settings.h"
 
 static int load(struct pl_settings *s, const char *text, struct pl_error *err)
 {

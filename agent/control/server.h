@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The control socket, server side: accepts root's connections, reads one JSON object a message,
+ * queues the replies. What a request means is in dispatch.c.
+ */
+#ifndef PODLANE_CONTROL_SERVER_H
+#define PODLANE_CONTROL_SERVER_H
+
+#include <jansson.h>
+#include "daemon/daemon.h"
+
+struct pl_client;
+
+/* Binds RUN_DIR/podlane.sock (a stale one is replaced: the caller holds the lock). */
+int pl_control_open(struct pl_daemon *d, struct pl_control **ret, struct pl_error *err);
+/* Removes the socket. */
+void pl_control_closep(struct pl_control **control);
+
+/* Queues one message; @msg is consumed. A client that does not read is dropped in the end. */
+void pl_client_reply(struct pl_client *client, json_t *msg);
+void pl_client_fail(struct pl_client *client, const struct pl_error *err);
+
+/*
+ * The reply comes later: until pl_client_resume(), which sends it, no further request of this
+ * client is read, and @client lives, whatever becomes of its connection.
+ */
+void pl_client_hold(struct pl_client *client);
+void pl_client_resume(struct pl_client *client);
+
+/*
+ * Carries one request out and queues its replies. @netns_fd is -1 or owned by the caller.
+ * (dispatch.c)
+ */
+void pl_request_handle(struct pl_daemon *d, struct pl_client *client, const json_t *request,
+		       int netns_fd);
+
+#endif

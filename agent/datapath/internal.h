@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the files of the datapath share: object.c (open, adopt, remove), pins.c (the
+ * bpffs), probe.c (features), attach.c (links and filters), expedite.c
+ * (grace periods), maps.c (contents). Nobody else includes it.
+ */
+#ifndef PODLANE_DATAPATH_INTERNAL_H
+#define PODLANE_DATAPATH_INTERNAL_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <limits.h>
+#include <linux/bpf.h>
+#include "datapath/datapath.h"
+
+/* Named as in bpf/podlane.bpf.c; pinned as maps/NAME. */
+#define PL_MAPS(X)                                                                                 \
+	X(pl_endpoints)                                                                            \
+	X(pl_addrs4)                                                                               \
+	X(pl_addrs6)                                                                               \
+	X(pl_devices)                                                                              \
+	X(pl_addr_hints)                                                                           \
+	X(pl_networks4)                                                                            \
+	X(pl_networks6)                                                                            \
+	X(pl_config)                                                                               \
+	X(pl_route_cache)                                                                          \
+	X(pl_traffic)                                                                              \
+	X(pl_reasons)                                                                              \
+	X(pl_flows)                                                                                \
+	X(pl_wire_flows)                                                                           \
+	X(pl_mirrors)                                                                              \
+	X(pl_mirror_state)                                                                         \
+	X(pl_mirror_stats)                                                                         \
+	X(pl_programs)
+
+enum pl_map_index {
+#define PL_MAP_ENUM(name) MAP_##name,
+	PL_MAPS(PL_MAP_ENUM)
+#undef PL_MAP_ENUM
+		MAP_COUNT
+};
+
+/* Pinned as progs/NAME. In the order of enum pl_hook; the last one is only tail-called. */
+#define PL_PROGS(X)                                                                                \
+	X(pl_from_pod)                                                                             \
+	X(pl_to_pod)                                                                               \
+	X(pl_from_uplink)                                                                          \
+	X(pl_from_netkit)                                                                          \
+	X(pl_stage)                                                                                \
+	X(pl_mirror)
+
+enum pl_prog_index {
+#define PL_PROG_ENUM(name) PROG_##name,
+	PL_PROGS(PL_PROG_ENUM)
+#undef PL_PROG_ENUM
+		PROG_COUNT
+};
+
+/* Attach types of Linux 6.6 and 6.7, which Debian 12's headers do not name. */
+enum {
+	PL_BPF_TCX_INGRESS = 46,
+	PL_BPF_TCX_EGRESS = 47,
+	PL_BPF_NETKIT_PEER = 55,
+};
+
+/* BPF_FIB_LOOKUP_SKIP_NEIGH of Linux 6.3, and of 6.1 by its stable updates. */
+enum { DP_FIB_SKIP_NEIGH = 1 << 2 };
+
+struct dp_haste {
+	int fd; /* -1: none can be made */
+	bool on;
+	unsigned int depth;  /* calls that are not over */
+	char note[PATH_MAX]; /* a symbolic link that is there while we have it set */
+};
+
+struct pl_datapath {
+	char *root; /* BPFFS_DIR */
+	char *dir;  /* BPFFS_DIR/v<PL_ABI> */
+	int lock_fd;
+	struct dp_haste haste;
+	bool old_sets; /* pins of other ABI versions may hold attachments */
+	bool adopted;
+	enum pl_attach_choice choice;
+	struct pl_features features;
+	int cpus; /* possible ones: the width of per-CPU values */
+	int maps[MAP_COUNT];
+	uint32_t max_entries[MAP_COUNT];
+	int progs[PROG_COUNT];
+	uint32_t prog_ids[PROG_COUNT];
+	struct pl_endpoint_info *endpoints;
+	struct pl_config *config;
+	uint64_t *guesses; /* PL_ADDR_HINTS; an array map's elements lie 8 bytes apart */
+};
+
+/* object.c */
+
+/* What libbpf complained of since the reset: the kernel's own words, for an error. */
+const char *dp_libbpf_words(void);
+void dp_libbpf_words_reset(void);
+/* Removes sets of other ABI versions that hold no attachment; notes whether one is left. */
+void dp_settle_old_sets(struct pl_datapath *dp);
+
+/* probe.c */
+
+/* -ENOTSUP where the floor is missing (bpf_redirect_peer), -EPERM. */
+int dp_probe(struct pl_features *ret, struct pl_error *err);
+/* The way out of EPERM, as the end of a sentence. */
+const char *dp_eperm_hint(void);
+
+/* expedite.c: grace periods that do not last. */
+
+#define DP_RCU_EXPEDITED "/sys/kernel/rcu_expedited"
+
+/* @knob: DP_RCU_EXPEDITED. What a crash left set is put back. Failing is only slow. */
+void dp_haste_open(struct dp_haste *haste, const char *root, const char *knob);
+void dp_haste_close(struct dp_haste *haste);
+void dp_haste_begin(struct dp_haste *haste);
+void dp_haste_end(struct dp_haste *haste);
+
+/* pins.c: paths, folders, pins. Names never hold a dot: the bpffs forbids it. */
+
+#define DP_NEW_SUFFIX "-new" /* a pin on its way to replace the one without the suffix */
+
+/* Whether @dir lies, or would lie, on a bpffs: 0, else -ENOTSUP with what to do. */
+int dp_bpffs_check(const char *dir, struct pl_error *err);
+/* Makes @dir, which must lie on a bpffs. */
+int dp_bpffs_mkdir(const char *dir, struct pl_error *err);
+/* An fd that keeps other daemons out until closed; -EEXIST: one is there. */
+int dp_lock(const char *dir, struct pl_error *err);
+/* Pins in place of whatever is pinned at DIR/SUB/NAME, atomically. */
+int dp_pin(int fd, const char *dir, const char *sub, const char *name);
+/* fd of what is pinned at DIR/SUB/NAME, or -errno. */
+int dp_pin_get(const char *dir, const char *sub, const char *name);
+/* Gone is success. */
+int dp_unpin(const char *dir, const char *sub, const char *name);
+/* Moves a pin to another set, replacing what is there. */
+int dp_pin_move(const char *from, const char *to, const char *sub, const char *name);
+
+struct dp_names {
+	char **names;
+	size_t n;
+};
+/* What is in @dir, without dots. No such folder: none. */
+int dp_list(const char *dir, struct dp_names *ret);
+void dp_names_clear(struct dp_names *names);
+
+/* The sets under @root, "v1", "v2" ...; as paths. */
+int dp_list_sets(const char *root, struct dp_names *ret);
+/* What a crash left half-way: finished for links, dropped for maps and programs. */
+void dp_tidy(const char *dir);
+/* Removes maps, programs and folders of a set without attachments; -ENOTEMPTY otherwise. */
+int dp_remove_set(const char *dir);
+
+/* attach.c */
+
+/* Each attachment of the set to the programs of @dp; what is stale is unpinned. */
+int dp_relink(struct pl_datapath *dp, struct pl_error *err);
+/* Detaches all that the set @dir holds. The first error is kept, the rest still tried. */
+int dp_detach_set(struct dp_haste *haste, const char *dir, struct pl_error *err);
+/* Whether a set holds an attachment. */
+bool dp_set_in_use(const char *dir);
+
+/* maps.c */
+
+int dp_map_info(int fd, struct bpf_map_info *ret);
+/* Copies what fits. @flags: BPF_ANY or BPF_NOEXIST, under which existing keys stay. */
+int dp_map_copy(int from, int to, uint64_t flags);
+/* Marks in @dp's endpoints what @old_fd's marked since it was copied. */
+void dp_endpoints_merge(struct pl_datapath *dp, int old_fd);
+/* From pl_addrs and pl_endpoints: the guesses may be older than these, or new and empty. */
+int dp_guesses_fill(struct pl_datapath *dp);
+int dp_maps_mmap(struct pl_datapath *dp, struct pl_error *err);
+void dp_maps_munmap(struct pl_datapath *dp);
+
+#endif

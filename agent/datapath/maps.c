@@ -1,0 +1,795 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The contents of the maps. Programs read and write them at the same time: walks bear with keys
+ * that come and go, single fields are stored whole, and counters are summed over CPUs without a
+ * halt, so that a sum may be a packet behind.
+ */
+#include <sys/mman.h>
+#include "datapath/internal.h"
+
+enum {
+	WALK_BYTES = 64 * 1024, /* of keys and values a system call */
+	WALK_KEYS_MIN = 16,
+	WALK_KEYS_MAX = 1 << 20, /* a single bucket never holds more */
+	WALK_RETRIES = 5,
+	KEY_MAX = 64,
+	KERNEL_ENOTSUPP = 524, /* what bpf(2) says of a missing batch operation */
+};
+
+#define PL_ALIGN8(n) (((n) + 7UL) & ~7UL)
+
+struct walk {
+	int fd;
+	size_t key_size;
+	size_t value_size; /* of all CPUs */
+	uint32_t max_entries;
+	int (*fn)(const void *key, const void *value, void *arg);
+	void *arg;
+};
+
+int dp_map_info(int fd, struct bpf_map_info *ret)
+{
+	struct bpf_map_info info = {0};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	*ret = info;
+	return 0;
+}
+
+static bool is_per_cpu(uint32_t type)
+{
+	return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH ||
+	       type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+}
+
+/*
+ * The next key is taken before @fn sees this one, which it may delete. A key that the kernel has
+ * evicted meanwhile makes the walk begin anew: hence the bound.
+ */
+static int walk_by_key(const struct walk *w)
+{
+	pl_autofree void *value = calloc(1, w->value_size);
+	uint64_t left = 2 * (uint64_t)w->max_entries + 1;
+	uint8_t key[KEY_MAX], next[KEY_MAX];
+	int more, r;
+
+	if (!value)
+		return -ENOMEM;
+	more = bpf_map_get_next_key(w->fd, NULL, key);
+	while (!more && left--) {
+		bool found = !bpf_map_lookup_elem(w->fd, key, value);
+
+		more = bpf_map_get_next_key(w->fd, key, next);
+		if (found) {
+			r = w->fn(key, value, w->arg);
+			if (r)
+				return r;
+		}
+		memcpy(key, next, w->key_size);
+	}
+	return 0;
+}
+
+static int walk_batch_deliver(const struct walk *w, const uint8_t *keys, const uint8_t *values,
+			      uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		int r = w->fn(keys + i * w->key_size, values + i * w->value_size, w->arg);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* -KERNEL_ENOTSUPP or -EINVAL before the first key: this map has no batches here. */
+static int walk_by_batch(const struct walk *w)
+{
+	uint32_t size = WALK_BYTES / (w->key_size + w->value_size);
+	uint8_t in[KEY_MAX], out[KEY_MAX];
+	unsigned int retries = 0;
+	bool started = false;
+
+	if (size < WALK_KEYS_MIN)
+		size = WALK_KEYS_MIN;
+	for (;;) {
+		pl_autofree uint8_t *keys = calloc(size, w->key_size);
+		pl_autofree uint8_t *values = calloc(size, w->value_size);
+		uint32_t n;
+		int r, last;
+
+		if (!keys || !values)
+			return -ENOMEM;
+		do {
+			n = size;
+			last = bpf_map_lookup_batch(w->fd, started ? in : NULL, out, keys, values,
+						    &n, NULL)
+				       ? errno
+				       : 0;
+			if (last && last != ENOENT)
+				break;
+			r = walk_batch_deliver(w, keys, values, n);
+			if (r || last)
+				return r;
+			memcpy(in, out, sizeof(in));
+			started = true;
+		} while (true);
+
+		if (last == ENOSPC && size < WALK_KEYS_MAX)
+			size *= 2; /* a bucket holds more than fits */
+		else if ((last != EINTR && last != EAGAIN) || ++retries > WALK_RETRIES)
+			return -last;
+	}
+}
+
+static int map_walk(int fd, int (*fn)(const void *key, const void *value, void *arg), void *arg)
+{
+	struct walk w = {.fd = fd, .fn = fn, .arg = arg};
+	struct bpf_map_info info;
+	int r, cpus;
+
+	r = dp_map_info(fd, &info);
+	if (r < 0)
+		return r;
+	cpus = libbpf_num_possible_cpus();
+	if (cpus < 0)
+		return cpus;
+	if (info.key_size > KEY_MAX)
+		return -EINVAL;
+	w.key_size = info.key_size;
+	w.value_size =
+		is_per_cpu(info.type) ? PL_ALIGN8(info.value_size) * (size_t)cpus : info.value_size;
+	w.max_entries = info.max_entries;
+
+	r = walk_by_batch(&w);
+	if (r == -KERNEL_ENOTSUPP || r == -EOPNOTSUPP || r == -EINVAL)
+		r = walk_by_key(&w);
+	return r;
+}
+
+struct copy {
+	int to;
+	uint64_t flags;
+};
+
+static int copy_one(const void *key, const void *value, void *arg)
+{
+	const struct copy *c = arg;
+
+	if (!bpf_map_update_elem(c->to, key, value, c->flags))
+		return 0;
+	/* Over the new size, or there already. */
+	return errno == E2BIG || errno == ENOSPC || errno == EEXIST ? 0 : -errno;
+}
+
+int dp_map_copy(int from, int to, uint64_t flags)
+{
+	struct copy c = {to, flags};
+	struct bpf_map_info old, new;
+	int r;
+
+	r = dp_map_info(from, &old);
+	if (!r)
+		r = dp_map_info(to, &new);
+	if (r < 0)
+		return r;
+	/* What is read from a prog array are ids, not fds: its owner fills it again. */
+	if (old.type != new.type || old.key_size != new.key_size ||
+	    old.value_size != new.value_size || old.type == BPF_MAP_TYPE_PROG_ARRAY)
+		return 0;
+	return map_walk(from, copy_one, &c);
+}
+
+static void flag_keep(uint8_t *flag, uint8_t old)
+{
+	if (old)
+		__atomic_store_n(flag, 1, __ATOMIC_RELAXED);
+}
+
+void dp_endpoints_merge(struct pl_datapath *dp, int old_fd)
+{
+	for (uint32_t id = 1; id < dp->max_entries[MAP_pl_endpoints]; id++) {
+		struct pl_endpoint_info *ep = &dp->endpoints[id];
+		struct pl_endpoint_info old;
+
+		if (!ep->ifindex || bpf_map_lookup_elem(old_fd, &id, &old))
+			continue;
+		flag_keep(&ep->stack_flows, old.stack_flows);
+		flag_keep(&ep->opened_flows, old.opened_flows);
+		flag_keep(&ep->wire_flows, old.wire_flows);
+	}
+}
+
+static size_t endpoints_size(const struct pl_datapath *dp)
+{
+	return dp->max_entries[MAP_pl_endpoints] * sizeof(struct pl_endpoint_info);
+}
+
+static int map_mmap(int fd, size_t size, void **ret)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	*ret = p;
+	return 0;
+}
+
+int dp_maps_mmap(struct pl_datapath *dp, struct pl_error *err)
+{
+	void *endpoints = NULL, *config = NULL, *guesses = NULL;
+	int r;
+
+	r = map_mmap(dp->maps[MAP_pl_endpoints], endpoints_size(dp), &endpoints);
+	if (r < 0)
+		return pl_fail(err, r, "map pl_endpoints into memory: %s", strerror(-r));
+	dp->endpoints = endpoints;
+	r = map_mmap(dp->maps[MAP_pl_config], sizeof(struct pl_config), &config);
+	if (r < 0)
+		return pl_fail(err, r, "map pl_config into memory: %s", strerror(-r));
+	dp->config = config;
+	r = map_mmap(dp->maps[MAP_pl_addr_hints], PL_ADDR_HINTS * sizeof(*dp->guesses), &guesses);
+	if (r < 0)
+		return pl_fail(err, r, "map pl_addr_hints into memory: %s", strerror(-r));
+	dp->guesses = guesses;
+	return 0;
+}
+
+void dp_maps_munmap(struct pl_datapath *dp)
+{
+	if (dp->endpoints)
+		munmap(dp->endpoints, endpoints_size(dp));
+	if (dp->config)
+		munmap(dp->config, sizeof(*dp->config));
+	if (dp->guesses)
+		munmap(dp->guesses, PL_ADDR_HINTS * sizeof(*dp->guesses));
+	dp->endpoints = NULL;
+	dp->config = NULL;
+	dp->guesses = NULL;
+}
+
+struct pl_endpoint_info *pl_datapath_endpoints(struct pl_datapath *dp)
+{
+	return dp->endpoints;
+}
+
+void pl_datapath_routes_forget(struct pl_datapath *dp)
+{
+	__atomic_add_fetch(&dp->config->epoch, 1, __ATOMIC_SEQ_CST);
+}
+
+struct pl_config *pl_datapath_config(struct pl_datapath *dp)
+{
+	return dp->config;
+}
+
+static int map_set(int fd, const void *key, const void *value)
+{
+	return bpf_map_update_elem(fd, key, value, BPF_ANY) ? -errno : 0;
+}
+
+static int map_get(int fd, const void *key, void *ret)
+{
+	return bpf_map_lookup_elem(fd, key, ret) ? -errno : 0;
+}
+
+static int map_del(int fd, const void *key)
+{
+	return bpf_map_delete_elem(fd, key) && errno != ENOENT ? -errno : 0;
+}
+
+/* The address' bytes are the key in both families. */
+static int addrs_fd(const struct pl_datapath *dp, const struct pl_ip *ip)
+{
+	switch (ip->family) {
+	case AF_INET:
+		return dp->maps[MAP_pl_addrs4];
+	case AF_INET6:
+		return dp->maps[MAP_pl_addrs6];
+	default:
+		return -EAFNOSUPPORT;
+	}
+}
+
+static uint64_t *guess_for(struct pl_datapath *dp, const struct pl_ip *ip)
+{
+	const uint8_t *last = ip->bytes + (ip->family == AF_INET ? 2 : 14);
+
+	return &dp->guesses[PL_ADDR_HINT(last[0], last[1])];
+}
+
+static bool is_first_addr(const struct pl_datapath *dp, uint64_t endpoint, const struct pl_ip *ip)
+{
+	const struct pl_endpoint_info *ep = &dp->endpoints[endpoint];
+
+	if (endpoint == PL_NODE || endpoint >= dp->max_entries[MAP_pl_endpoints])
+		return false;
+	return ip->family == AF_INET ? !memcmp(ep->ip4, ip->bytes, 4)
+				     : !memcmp(ep->ip6, ip->bytes, 16);
+}
+
+/* Of two addresses that share a guess, the later has it: the other is found by hash. */
+static void guess_set(struct pl_datapath *dp, const struct pl_ip *ip, const struct pl_addr *v)
+{
+	if (v->kind == PL_ADDR_POD && is_first_addr(dp, v->endpoint, ip))
+		__atomic_store_n(guess_for(dp, ip), v->endpoint, __ATOMIC_RELEASE);
+}
+
+static void guess_del(struct pl_datapath *dp, const struct pl_ip *ip)
+{
+	uint64_t *guess = guess_for(dp, ip);
+
+	if (is_first_addr(dp, *guess, ip))
+		__atomic_store_n(guess, PL_NODE, __ATOMIC_SEQ_CST);
+}
+
+int pl_datapath_addr_set(struct pl_datapath *dp, const struct pl_ip *ip, const struct pl_addr *v)
+{
+	int fd = addrs_fd(dp, ip);
+	int r = fd < 0 ? fd : map_set(fd, ip->bytes, v);
+
+	if (r < 0)
+		return r;
+	if (v->kind != PL_ADDR_POD)
+		guess_del(dp, ip);
+	guess_set(dp, ip, v);
+	pl_datapath_routes_forget(dp);
+	return 0;
+}
+
+int pl_datapath_addr_del(struct pl_datapath *dp, const struct pl_ip *ip)
+{
+	int fd = addrs_fd(dp, ip);
+	int r;
+
+	if (fd < 0)
+		return fd;
+	guess_del(dp, ip);
+	r = map_del(fd, ip->bytes);
+	pl_datapath_routes_forget(dp);
+	return r;
+}
+
+int pl_datapath_addr_get(struct pl_datapath *dp, const struct pl_ip *ip, struct pl_addr *ret)
+{
+	int fd = addrs_fd(dp, ip);
+
+	return fd < 0 ? fd : map_get(fd, ip->bytes, ret);
+}
+
+struct addr_each {
+	uint8_t family;
+	int (*fn)(const struct pl_ip *ip, const struct pl_addr *v, void *arg);
+	void *arg;
+};
+
+static int addr_one(const void *key, const void *value, void *arg)
+{
+	const struct addr_each *e = arg;
+	struct pl_ip ip = {.family = e->family};
+	struct pl_addr v;
+
+	memcpy(ip.bytes, key, e->family == AF_INET ? 4 : 16);
+	memcpy(&v, value, sizeof(v));
+	return e->fn(&ip, &v, e->arg);
+}
+
+int pl_datapath_addr_each(struct pl_datapath *dp,
+			  int (*fn)(const struct pl_ip *ip, const struct pl_addr *v, void *arg),
+			  void *arg)
+{
+	struct addr_each v4 = {AF_INET, fn, arg}, v6 = {AF_INET6, fn, arg};
+	int r;
+
+	r = map_walk(dp->maps[MAP_pl_addrs4], addr_one, &v4);
+	return r ?: map_walk(dp->maps[MAP_pl_addrs6], addr_one, &v6);
+}
+
+static int guess_one(const struct pl_ip *ip, const struct pl_addr *v, void *arg)
+{
+	guess_set(arg, ip, v);
+	return 0;
+}
+
+int dp_guesses_fill(struct pl_datapath *dp)
+{
+	return pl_datapath_addr_each(dp, guess_one, dp);
+}
+
+int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_device *v)
+{
+	int r = map_set(dp->maps[MAP_pl_devices], &ifindex, v);
+
+	pl_datapath_routes_forget(dp);
+	return r;
+}
+
+int pl_datapath_link_del(struct pl_datapath *dp, uint32_t ifindex)
+{
+	int r = map_del(dp->maps[MAP_pl_devices], &ifindex);
+
+	pl_datapath_routes_forget(dp);
+	return r;
+}
+
+int pl_datapath_link_get(struct pl_datapath *dp, uint32_t ifindex, struct pl_device *ret)
+{
+	return map_get(dp->maps[MAP_pl_devices], &ifindex, ret);
+}
+
+struct link_each {
+	int (*fn)(uint32_t ifindex, const struct pl_device *v, void *arg);
+	void *arg;
+};
+
+static int link_one(const void *key, const void *value, void *arg)
+{
+	const struct link_each *e = arg;
+	struct pl_device v;
+	uint32_t ifindex;
+
+	memcpy(&ifindex, key, sizeof(ifindex));
+	memcpy(&v, value, sizeof(v));
+	return e->fn(ifindex, &v, e->arg);
+}
+
+int pl_datapath_link_each(struct pl_datapath *dp,
+			  int (*fn)(uint32_t ifindex, const struct pl_device *v, void *arg),
+			  void *arg)
+{
+	struct link_each e = {fn, arg};
+
+	return map_walk(dp->maps[MAP_pl_devices], link_one, &e);
+}
+
+/* As both tries hold it; the IPv4 key is the first 8 bytes. */
+struct network_key {
+	uint32_t prefixlen;
+	uint8_t addr[16];
+};
+
+_Static_assert(sizeof(struct network_key) == sizeof(struct pl_net6), "is a pl_net6");
+_Static_assert(offsetof(struct network_key, addr) == offsetof(struct pl_net4, addr),
+	       "and a pl_net4");
+
+/* Without host bits, which the trie would keep though it does not compare them. */
+static struct network_key network_key(const struct pl_prefix *net)
+{
+	struct network_key key = {.prefixlen = net->len};
+	struct pl_ip first, last;
+
+	pl_prefix_range(net, &first, &last);
+	memcpy(key.addr, first.bytes, sizeof(key.addr));
+	return key;
+}
+
+struct networks {
+	uint8_t family;
+	int fd;
+	const struct pl_prefix *nets;
+	size_t n;
+};
+
+static int network_drop_unwanted(const void *key, const void *value, void *arg)
+{
+	const struct networks *w = arg;
+	const size_t size = w->family == AF_INET ? sizeof(struct pl_net4) : sizeof(struct pl_net6);
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct network_key wanted = network_key(&w->nets[i]);
+
+		if (w->nets[i].ip.family == w->family && !memcmp(&wanted, key, size))
+			return 0;
+	}
+	return map_del(w->fd, key);
+}
+
+/* Returns how many of the family are in @w, or -errno. */
+static int networks_add(const struct networks *w, struct pl_error *err)
+{
+	const struct pl_network native = {.native = 1};
+	char text[PL_PREFIX_STRLEN];
+	int n = 0;
+
+	for (size_t i = 0; i < w->n; i++) {
+		struct network_key key;
+		int r;
+
+		if (w->nets[i].ip.family != w->family)
+			continue;
+		key = network_key(&w->nets[i]);
+		r = map_set(w->fd, &key, &native);
+		if (r < 0)
+			return pl_fail(err, r, "make %s a native network: %s",
+				       pl_prefix_format(&w->nets[i], text), strerror(-r));
+		n++;
+	}
+	return n;
+}
+
+static int networks_replace(const struct networks *w, uint32_t *count, struct pl_error *err)
+{
+	int n, r;
+
+	n = networks_add(w, err);
+	if (n < 0)
+		return n;
+	/* Looked up only where it is not zero: raised after the entries, lowered before. */
+	__atomic_store_n(count, (uint32_t)n, __ATOMIC_RELEASE);
+	r = map_walk(w->fd, network_drop_unwanted, (void *)w);
+	if (r < 0)
+		return pl_fail(err, r, "remove former native networks: %s", strerror(-r));
+	return 0;
+}
+
+int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_prefix *nets, size_t n,
+			     struct pl_error *err)
+{
+	const struct networks v4 = {AF_INET, dp->maps[MAP_pl_networks4], nets, n};
+	const struct networks v6 = {AF_INET6, dp->maps[MAP_pl_networks6], nets, n};
+	int r;
+
+	r = networks_replace(&v4, &dp->config->native4, err);
+	if (r >= 0)
+		r = networks_replace(&v6, &dp->config->native6, err);
+	pl_datapath_routes_forget(dp);
+	return r;
+}
+
+static void count_add(struct pl_count *sum, const struct pl_count *c)
+{
+	sum->packets += c->packets;
+	sum->bytes += c->bytes;
+}
+
+/* One value for each CPU, at the kernel's stride. The caller frees. */
+static int get_per_cpu(const struct pl_datapath *dp, enum pl_map_index map, const void *key,
+		       size_t value_size, void **ret)
+{
+	pl_autofree void *values = calloc((size_t)dp->cpus, PL_ALIGN8(value_size));
+	int r;
+
+	if (!values)
+		return -ENOMEM;
+	r = map_get(dp->maps[map], key, values);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(values);
+	return 0;
+}
+
+static int zero_per_cpu(const struct pl_datapath *dp, enum pl_map_index map, const void *key,
+			size_t value_size)
+{
+	pl_autofree void *values = calloc((size_t)dp->cpus, PL_ALIGN8(value_size));
+
+	return values ? map_set(dp->maps[map], key, values) : -ENOMEM;
+}
+
+int pl_datapath_traffic(struct pl_datapath *dp, uint32_t endpoint, struct pl_traffic *ret)
+{
+	pl_autofree void *values = NULL;
+	struct pl_traffic sum = {0};
+	const struct pl_traffic *t;
+	int r;
+
+	r = get_per_cpu(dp, MAP_pl_traffic, &endpoint, sizeof(*t), &values);
+	if (r < 0)
+		return r;
+	t = values;
+	for (int cpu = 0; cpu < dp->cpus; cpu++) {
+		count_add(&sum.forwarded[PL_OUT], &t[cpu].forwarded[PL_OUT]);
+		count_add(&sum.forwarded[PL_IN], &t[cpu].forwarded[PL_IN]);
+		count_add(&sum.native, &t[cpu].native);
+	}
+	*ret = sum;
+	return 0;
+}
+
+struct reasons_each {
+	int cpus;
+	int (*fn)(const struct pl_reason_key *key, const struct pl_count *sum, void *arg);
+	void *arg;
+};
+
+static int reason_one(const void *key, const void *value, void *arg)
+{
+	const struct reasons_each *e = arg;
+	struct pl_reason_key k;
+	struct pl_count sum = {0};
+
+	memcpy(&k, key, sizeof(k));
+	for (int cpu = 0; cpu < e->cpus; cpu++) {
+		struct pl_count c;
+
+		memcpy(&c, (const uint8_t *)value + (size_t)cpu * sizeof(c), sizeof(c));
+		count_add(&sum, &c);
+	}
+	return e->fn(&k, &sum, e->arg);
+}
+
+static int traffic_as_reasons(struct pl_datapath *dp, uint32_t endpoint,
+			      const struct reasons_each *e)
+{
+	const struct pl_reason_key native = {endpoint, PL_FORWARD_NATIVE, PL_OUT};
+	struct pl_traffic t;
+	int r;
+
+	r = pl_datapath_traffic(dp, endpoint, &t);
+	for (uint16_t direction = PL_OUT; direction <= PL_IN && !r; direction++) {
+		struct pl_reason_key key = {endpoint, PL_FORWARD_LOCAL, direction};
+
+		if (t.forwarded[direction].packets)
+			r = e->fn(&key, &t.forwarded[direction], e->arg);
+	}
+	if (!r && t.native.packets)
+		r = e->fn(&native, &t.native, e->arg);
+	return r;
+}
+
+int pl_datapath_reasons_each(struct pl_datapath *dp,
+			     int (*fn)(const struct pl_reason_key *key, const struct pl_count *sum,
+				       void *arg),
+			     void *arg)
+{
+	struct reasons_each e = {dp->cpus, fn, arg};
+	int r;
+
+	r = traffic_as_reasons(dp, PL_NODE, &e);
+	for (uint32_t id = 1; id < dp->max_entries[MAP_pl_endpoints] && !r; id++)
+		if (dp->endpoints[id].ifindex)
+			r = traffic_as_reasons(dp, id, &e);
+	return r ?: map_walk(dp->maps[MAP_pl_reasons], reason_one, &e);
+}
+
+struct flows_of {
+	int fd;
+	uint32_t endpoint;
+};
+
+static int flow_drop(const void *key, const void *value, void *arg)
+{
+	const struct flows_of *f = arg;
+	struct pl_flow_value v;
+
+	memcpy(&v, value, sizeof(v));
+	return v.endpoint == f->endpoint ? map_del(f->fd, key) : 0;
+}
+
+/* An endpoint without such flows pays no walk. */
+static int forget_flows_in(int fd, uint32_t endpoint)
+{
+	struct flows_of f = {fd, endpoint};
+
+	return map_walk(fd, flow_drop, &f);
+}
+
+static int forget_flows(struct pl_datapath *dp, uint32_t endpoint)
+{
+	struct pl_endpoint_info *ep = &dp->endpoints[endpoint];
+	int r = 0;
+
+	if (__atomic_load_n(&ep->stack_flows, __ATOMIC_RELAXED) ||
+	    __atomic_load_n(&ep->opened_flows, __ATOMIC_RELAXED))
+		r = forget_flows_in(dp->maps[MAP_pl_flows], endpoint);
+	if (!r && __atomic_load_n(&ep->wire_flows, __ATOMIC_RELAXED))
+		r = forget_flows_in(dp->maps[MAP_pl_wire_flows], endpoint);
+	if (r)
+		return r;
+	__atomic_store_n(&ep->stack_flows, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&ep->opened_flows, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&ep->wire_flows, 0, __ATOMIC_RELAXED);
+	return 0;
+}
+
+/* Every key that it can have, which is quicker than a walk over those of all endpoints. */
+static int forget_reasons(struct pl_datapath *dp, uint32_t endpoint)
+{
+	int r = 0;
+
+	for (uint16_t reason = 0; reason < PL_REASON_COUNT && !r; reason++)
+		for (uint16_t direction = PL_OUT; direction <= PL_IN && !r; direction++) {
+			struct pl_reason_key key = {endpoint, reason, direction};
+
+			r = map_del(dp->maps[MAP_pl_reasons], &key);
+		}
+	return r;
+}
+
+int pl_datapath_endpoint_reset(struct pl_datapath *dp, uint32_t endpoint)
+{
+	int r, r2, r3;
+
+	if (endpoint >= dp->max_entries[MAP_pl_endpoints])
+		return -ERANGE;
+	r = forget_flows(dp, endpoint);
+	r2 = forget_reasons(dp, endpoint);
+	r3 = zero_per_cpu(dp, MAP_pl_traffic, &endpoint, sizeof(struct pl_traffic));
+	return r ?: r2 ?: r3;
+}
+
+/* A session that runs is switched off while its fields change, for they are not stored at once. */
+int pl_datapath_mirror_set(struct pl_datapath *dp, unsigned int slot, const struct pl_mirror *m)
+{
+	const int fd = dp->maps[MAP_pl_mirrors];
+	const uint32_t key = slot;
+	struct pl_mirror now, off = *m;
+	int r;
+
+	r = map_get(fd, &key, &now);
+	if (r < 0)
+		return r;
+	if (now.flags & PL_MIRROR_ACTIVE) {
+		now.flags &= ~(uint32_t)PL_MIRROR_ACTIVE;
+		r = map_set(fd, &key, &now);
+	}
+	off.flags &= ~(uint32_t)PL_MIRROR_ACTIVE;
+	if (!r)
+		r = map_set(fd, &key, &off);
+	if (!r && off.flags != m->flags)
+		r = map_set(fd, &key, m);
+	return r;
+}
+
+int pl_datapath_mirror_get(struct pl_datapath *dp, unsigned int slot, struct pl_mirror *ret)
+{
+	const uint32_t key = slot;
+
+	return map_get(dp->maps[MAP_pl_mirrors], &key, ret);
+}
+
+int pl_datapath_mirror_reset(struct pl_datapath *dp, unsigned int slot)
+{
+	const struct pl_mirror_state none = {0};
+	const uint32_t key = slot;
+	int r;
+
+	r = map_set(dp->maps[MAP_pl_mirror_state], &key, &none);
+	return r ?: zero_per_cpu(dp, MAP_pl_mirror_stats, &key, sizeof(struct pl_mirror_stats));
+}
+
+int pl_datapath_mirror_stats(struct pl_datapath *dp, unsigned int slot, struct pl_mirror_stats *ret)
+{
+	pl_autofree void *values = NULL;
+	struct pl_mirror_stats sum = {0};
+	const struct pl_mirror_stats *s;
+	const uint32_t key = slot;
+	int r;
+
+	r = get_per_cpu(dp, MAP_pl_mirror_stats, &key, sizeof(*s), &values);
+	if (r < 0)
+		return r;
+	s = values;
+	for (int cpu = 0; cpu < dp->cpus; cpu++) {
+#define PL_MIRROR_SUM(name, text) sum.name += s[cpu].name;
+		PL_MIRROR_COUNTERS(PL_MIRROR_SUM)
+#undef PL_MIRROR_SUM
+		if (s[cpu].last_error)
+			sum.last_error = s[cpu].last_error;
+	}
+	*ret = sum;
+	return 0;
+}
+
+int pl_datapath_mirror_state(struct pl_datapath *dp, unsigned int slot, struct pl_mirror_state *ret)
+{
+	const uint32_t key = slot;
+
+	return map_get(dp->maps[MAP_pl_mirror_state], &key, ret);
+}
+
+int pl_datapath_program_set(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd)
+{
+	const uint32_t key = slot;
+
+	if (prog_fd < 0)
+		return map_del(dp->maps[MAP_pl_programs], &key);
+	return map_set(dp->maps[MAP_pl_programs], &key, &prog_fd);
+}
+
+int pl_datapath_programs_fd(const struct pl_datapath *dp)
+{
+	return dp->maps[MAP_pl_programs];
+}

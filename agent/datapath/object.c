@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The life of the BPF set: open, adopt what is pinned, load, pin, hand the attachments over,
+ * close, remove. Every step leaves pins that the next start can adopt, and attached programs that
+ * carry traffic; nothing is detached before its replacement is attached.
+ */
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include "common/log.h"
+#include "datapath/internal.h"
+#include "podlane.skel.h"
+
+enum {
+	ADDRS_PER_ENDPOINT = 4,
+	REASONS_PER_ENDPOINT = 16,
+	UPLINKS_MAX = 256,
+};
+
+static const char *const map_names[MAP_COUNT] = {
+#define PL_MAP_NAME(name) [MAP_##name] = #name,
+	PL_MAPS(PL_MAP_NAME)
+#undef PL_MAP_NAME
+};
+
+static const char *const prog_names[PROG_COUNT] = {
+#define PL_PROG_NAME(name) [PROG_##name] = #name,
+	PL_PROGS(PL_PROG_NAME)
+#undef PL_PROG_NAME
+};
+
+/* The object between open and the hand-over. */
+struct loading {
+	struct podlane_bpf *skel;
+	struct bpf_map *maps[MAP_COUNT];
+	struct bpf_program *progs[PROG_COUNT];
+	int old[MAP_COUNT]; /* pinned maps that do not fit: contents are copied */
+	unsigned int reused;
+};
+
+static void loading_init(struct loading *l)
+{
+	*l = (struct loading){0};
+	for (size_t i = 0; i < MAP_COUNT; i++)
+		l->old[i] = -1;
+}
+
+static void loading_clear(struct loading *l)
+{
+	podlane_bpf__destroy(l->skel);
+	for (size_t i = 0; i < MAP_COUNT; i++)
+		pl_closep(&l->old[i]);
+	loading_init(l);
+}
+
+/* What libbpf complained of first since the reset: the later ones follow from it. */
+static char libbpf_words[200];
+
+/* The verifier says why at the end of its log, before its statistics. NULL: it says nothing. */
+static const char *verifier_line(char *text)
+{
+	char *end = strstr(text, "\nprocessed "), *line;
+
+	if (!end || !strstr(text, "BEGIN PROG LOAD LOG"))
+		return NULL;
+	*end = '\0';
+	line = strrchr(text, '\n');
+	return line ? line + 1 : NULL;
+}
+
+static void keep_words(char *text)
+{
+	const char *line = verifier_line(text);
+
+	if (!line && libbpf_words[0])
+		return;
+	line = line ?: text;
+	if (!strncmp(line, "libbpf: ", strlen("libbpf: ")))
+		line += strlen("libbpf: ");
+	snprintf(libbpf_words, sizeof(libbpf_words), "%.*s", (int)strcspn(line, "\n"), line);
+}
+
+static void log_lines(const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		if (len)
+			pl_debug("libbpf text=\"%.*s\"", (int)len, text);
+		text += len + (text[len] == '\n');
+	}
+}
+
+static int PL_PRINTF(2, 0) libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	pl_autofree char *text = NULL;
+
+	if (level != LIBBPF_WARN && pl_log_get_level() < PL_LOG_DEBUG)
+		return 0;
+	if (vasprintf(&text, fmt, ap) < 0) {
+		text = NULL;
+		return 0;
+	}
+	log_lines(text);
+	if (level == LIBBPF_WARN)
+		keep_words(text);
+	return 0;
+}
+
+const char *dp_libbpf_words(void)
+{
+	return libbpf_words[0] ? libbpf_words : "no further detail";
+}
+
+void dp_libbpf_words_reset(void)
+{
+	libbpf_words[0] = '\0';
+}
+
+static int loading_open(struct loading *l, struct pl_error *err)
+{
+	l->skel = podlane_bpf__open();
+	if (!l->skel)
+		return pl_fail(err, -errno, "open the embedded BPF object: %s", strerror(errno));
+#define PL_MAP_TAKE(name) l->maps[MAP_##name] = l->skel->maps.name;
+	PL_MAPS(PL_MAP_TAKE)
+#undef PL_MAP_TAKE
+#define PL_PROG_TAKE(name) l->progs[PROG_##name] = l->skel->progs.name;
+	PL_PROGS(PL_PROG_TAKE)
+#undef PL_PROG_TAKE
+	return 0;
+}
+
+static int loading_size(struct loading *l, const struct pl_datapath_opts *opts,
+			struct pl_error *err)
+{
+	const uint32_t n = opts->max_endpoints;
+	const struct {
+		enum pl_map_index map;
+		uint64_t entries;
+	} sizes[] = {
+		{MAP_pl_endpoints, n},
+		{MAP_pl_traffic, n},
+		{MAP_pl_devices, (uint64_t)n + UPLINKS_MAX},
+		{MAP_pl_addrs4, (uint64_t)n * ADDRS_PER_ENDPOINT},
+		{MAP_pl_addrs6, (uint64_t)n * ADDRS_PER_ENDPOINT},
+		{MAP_pl_reasons, (uint64_t)n * REASONS_PER_ENDPOINT},
+		{MAP_pl_flows, opts->max_flows},
+		{MAP_pl_wire_flows, opts->max_flows},
+	};
+
+	for (size_t i = 0; i < PL_ARRAY_SIZE(sizes); i++) {
+		int r = sizes[i].entries > UINT32_MAX
+				? -ERANGE
+				: bpf_map__set_max_entries(l->maps[sizes[i].map],
+							   (uint32_t)sizes[i].entries);
+
+		if (r < 0)
+			return pl_fail(err, r, "size map %s to %llu entries: %s",
+				       map_names[sizes[i].map],
+				       (unsigned long long)sizes[i].entries, strerror(-r));
+	}
+	return 0;
+}
+
+static bool map_fits(const struct bpf_map *map, const struct bpf_map_info *pinned)
+{
+	return pinned->type == bpf_map__type(map) && pinned->key_size == bpf_map__key_size(map) &&
+	       pinned->value_size == bpf_map__value_size(map) &&
+	       pinned->max_entries == bpf_map__max_entries(map) &&
+	       pinned->map_flags == bpf_map__map_flags(map);
+}
+
+/* Takes over what is pinned and fits; keeps the fd of what does not, for its contents. */
+static int loading_reuse(struct loading *l, const char *dir, bool afresh, struct pl_error *err)
+{
+	for (size_t i = 0; i < MAP_COUNT; i++) {
+		pl_autoclose int fd = dp_pin_get(dir, "maps", map_names[i]);
+		struct bpf_map_info info;
+		int r;
+
+		if (fd == -ENOENT)
+			continue;
+		if (fd < 0)
+			return pl_fail(err, fd, "open pinned map %s/maps/%s: %s", dir, map_names[i],
+				       strerror(-fd));
+		r = dp_map_info(fd, &info);
+		if (r < 0)
+			return pl_fail(err, r, "ask for pinned map %s/maps/%s: %s", dir,
+				       map_names[i], strerror(-r));
+		if (afresh || !map_fits(l->maps[i], &info)) {
+			pl_info("datapath map=%s rebuilt entries=%u was=%u", map_names[i],
+				bpf_map__max_entries(l->maps[i]), info.max_entries);
+			l->old[i] = TAKE_FD(fd);
+			continue;
+		}
+		r = bpf_map__reuse_fd(l->maps[i], fd);
+		if (r < 0)
+			return pl_fail(err, r, "take over pinned map %s/maps/%s: %s", dir,
+				       map_names[i], strerror(-r));
+		l->reused++;
+	}
+	return 0;
+}
+
+static int loading_load(struct loading *l, const struct pl_features *features, struct pl_error *err)
+{
+	int r;
+
+	l->skel->rodata->pl_fib_flags = features->fib_skip_neigh ? DP_FIB_SKIP_NEIGH : 0;
+	/* A third of the verifier's work, for a hook that is not there. */
+	bpf_program__set_autoload(l->skel->progs.pl_from_netkit, features->netkit);
+	dp_libbpf_words_reset();
+	r = podlane_bpf__load(l->skel);
+	/* A program that the verifier refuses is EACCES or EINVAL. */
+	if (r == -EPERM)
+		return pl_fail(err, r, "load the BPF programs: %s (%s); %s", strerror(-r),
+			       dp_libbpf_words(), dp_eperm_hint());
+	if (r < 0)
+		return pl_fail(err, r,
+			       "load the BPF programs: %s (%s); --log-level debug shows the "
+			       "verifier's log",
+			       strerror(-r), dp_libbpf_words());
+	return 0;
+}
+
+static int loading_run(struct loading *l, const struct pl_datapath *dp,
+		       const struct pl_datapath_opts *opts, bool afresh, struct pl_error *err)
+{
+	int r;
+
+	r = loading_open(l, err);
+	if (!r)
+		r = loading_size(l, opts, err);
+	if (!r)
+		r = loading_reuse(l, dp->dir, afresh, err);
+	if (!r)
+		r = loading_load(l, &dp->features, err);
+	return r;
+}
+
+/*
+ * A map that looks right may still be refused, such as a prog array that belongs to programs of
+ * another kind (JIT switched since). Then all maps are made anew beside the old ones.
+ */
+static int loading_build(struct loading *l, const struct pl_datapath *dp,
+			 const struct pl_datapath_opts *opts, struct pl_error *err)
+{
+	int r = loading_run(l, dp, opts, false, err);
+
+	if (r != -EINVAL || !l->reused)
+		return r;
+	pl_warn("datapath maps refused, building anew reason=\"%s\"", err ? err->text : "");
+	loading_clear(l);
+	return loading_run(l, dp, opts, true, err);
+}
+
+static uint32_t prog_id(int fd)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+/* libbpf's object costs more memory than the rest of the daemon: keep the fds alone. */
+static int take_fds(struct pl_datapath *dp, const struct loading *l, struct pl_error *err)
+{
+	for (size_t i = 0; i < MAP_COUNT; i++) {
+		dp->max_entries[i] = bpf_map__max_entries(l->maps[i]);
+		dp->maps[i] = fcntl(bpf_map__fd(l->maps[i]), F_DUPFD_CLOEXEC, 3);
+		if (dp->maps[i] < 0)
+			return pl_fail(err, -errno, "keep map %s: %s", map_names[i],
+				       strerror(errno));
+	}
+	for (size_t i = 0; i < PROG_COUNT; i++) {
+		if (!bpf_program__autoload(l->progs[i]))
+			continue;
+		dp->progs[i] = fcntl(bpf_program__fd(l->progs[i]), F_DUPFD_CLOEXEC, 3);
+		if (dp->progs[i] < 0)
+			return pl_fail(err, -errno, "keep program %s: %s", prog_names[i],
+				       strerror(errno));
+		dp->prog_ids[i] = prog_id(dp->progs[i]);
+	}
+	dp->features.btf = bpf_object__btf_fd(l->skel->obj) >= 0;
+	return 0;
+}
+
+/* Before the pins are swapped: a crash in between leaves pins with contents. */
+static int copy_contents(struct pl_datapath *dp, const struct loading *l, struct pl_error *err)
+{
+	for (size_t i = 0; i < MAP_COUNT; i++) {
+		int r = l->old[i] < 0 ? 0 : dp_map_copy(l->old[i], dp->maps[i], BPF_ANY);
+
+		if (r < 0)
+			return pl_fail(err, r, "copy map %s into its new size: %s", map_names[i],
+				       strerror(-r));
+	}
+	return 0;
+}
+
+/* What the old programs wrote between the copy and their replacement. */
+static void copy_late(struct pl_datapath *dp, const struct loading *l)
+{
+	if (l->old[MAP_pl_flows] >= 0)
+		dp_map_copy(l->old[MAP_pl_flows], dp->maps[MAP_pl_flows], BPF_NOEXIST);
+	if (l->old[MAP_pl_wire_flows] >= 0)
+		dp_map_copy(l->old[MAP_pl_wire_flows], dp->maps[MAP_pl_wire_flows], BPF_NOEXIST);
+	if (l->old[MAP_pl_endpoints] >= 0)
+		dp_endpoints_merge(dp, l->old[MAP_pl_endpoints]);
+}
+
+static int pin_all(const struct pl_datapath *dp, const struct loading *l, struct pl_error *err)
+{
+	for (size_t i = 0; i < MAP_COUNT; i++) {
+		pl_autoclose int pinned = dp_pin_get(dp->dir, "maps", map_names[i]);
+		int r = pinned >= 0 && l->old[i] < 0
+				? 0
+				: dp_pin(dp->maps[i], dp->dir, "maps", map_names[i]);
+
+		if (r < 0)
+			return pl_fail(err, r, "pin map %s in %s: %s", map_names[i], dp->dir,
+				       strerror(-r));
+	}
+	for (size_t i = 0; i < PROG_COUNT; i++) {
+		int r = dp->progs[i] < 0 ? 0
+					 : dp_pin(dp->progs[i], dp->dir, "progs", prog_names[i]);
+
+		if (r < 0)
+			return pl_fail(err, r, "pin program %s in %s: %s", prog_names[i], dp->dir,
+				       strerror(-r));
+	}
+	return 0;
+}
+
+static int make_folders(struct pl_datapath *dp, struct pl_error *err)
+{
+	static const char *const subs[] = {"maps", "progs", "links"};
+	char path[PATH_MAX];
+	int r;
+
+	for (size_t i = 0; i < PL_ARRAY_SIZE(subs); i++) {
+		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dp->dir, subs[i]) >= sizeof(path))
+			return pl_fail(err, -ENAMETOOLONG, "bpffs folder %s: path too long",
+				       dp->root);
+		r = dp_bpffs_mkdir(path, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void dp_settle_old_sets(struct pl_datapath *dp)
+{
+	pl_cleanup(dp_names_clear) struct dp_names sets = {0};
+
+	dp->old_sets = false;
+	if (dp_list_sets(dp->root, &sets))
+		return;
+	for (size_t i = 0; i < sets.n; i++) {
+		if (!strcmp(sets.names[i], dp->dir))
+			continue;
+		dp_tidy(sets.names[i]);
+		if (dp_set_in_use(sets.names[i]))
+			dp->old_sets = true;
+		else
+			dp_remove_set(sets.names[i]);
+	}
+}
+
+static int datapath_new(const struct pl_datapath_opts *opts, struct pl_datapath **ret)
+{
+	pl_cleanup(pl_datapath_closep) struct pl_datapath *dp = calloc(1, sizeof(*dp));
+
+	if (!dp)
+		return -ENOMEM;
+	dp->lock_fd = -1;
+	dp->haste.fd = -1;
+	for (size_t i = 0; i < MAP_COUNT; i++)
+		dp->maps[i] = -1;
+	for (size_t i = 0; i < PROG_COUNT; i++)
+		dp->progs[i] = -1;
+	dp->choice = opts->attach;
+	dp->root = strdup(opts->bpffs_dir);
+	if (!dp->root || asprintf(&dp->dir, "%s/v%d", dp->root, PL_ABI) < 0) {
+		dp->dir = NULL;
+		return -ENOMEM;
+	}
+	dp->cpus = libbpf_num_possible_cpus();
+	if (dp->cpus < 0)
+		return dp->cpus;
+	*ret = TAKE_PTR(dp);
+	return 0;
+}
+
+static int check_opts(const struct pl_datapath_opts *opts, struct pl_error *err)
+{
+	/* Slot 0 is the node's. */
+	if (opts->max_endpoints < 2)
+		return pl_fail(err, -EINVAL, "a datapath for %u endpoints: at least 2 are needed",
+			       opts->max_endpoints);
+	if (!opts->max_flows)
+		return pl_fail(err, -EINVAL, "a datapath for 0 flows: at least 1 is needed");
+	return 0;
+}
+
+static int check_choice(const struct pl_datapath *dp, struct pl_error *err)
+{
+	if (dp->choice == PL_ATTACH_TCX && !dp->features.tcx)
+		return pl_fail(err, -ENOTSUP,
+			       "attach by tcx: this kernel has no tcx (Linux 6.6); use --attach "
+			       "auto or clsact");
+	return 0;
+}
+
+int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **ret,
+		     struct pl_error *err)
+{
+	pl_cleanup(pl_datapath_closep) struct pl_datapath *dp = NULL;
+	pl_cleanup(loading_clear) struct loading loading;
+	const uint32_t slot = PL_PROG_MIRROR;
+	int r;
+
+	loading_init(&loading);
+	libbpf_set_print(libbpf_print);
+	r = check_opts(opts, err);
+	if (r < 0)
+		return r;
+	r = datapath_new(opts, &dp);
+	if (r < 0)
+		return pl_fail(err, r, "prepare the datapath: %s", strerror(-r));
+	r = make_folders(dp, err);
+	if (r < 0)
+		return r;
+	dp->lock_fd = dp_lock(dp->root, err);
+	if (dp->lock_fd < 0)
+		return dp->lock_fd;
+	/* In any case, for it puts back what a crash left set. */
+	dp_haste_open(&dp->haste, dp->root, DP_RCU_EXPEDITED);
+	if (!opts->expedite)
+		dp_haste_close(&dp->haste);
+	r = dp_probe(&dp->features, err);
+	if (!r)
+		r = check_choice(dp, err);
+	if (r < 0)
+		return r;
+
+	dp_tidy(dp->dir);
+	dp_settle_old_sets(dp);
+	r = loading_build(&loading, dp, opts, err);
+	if (!r)
+		r = take_fds(dp, &loading, err);
+	if (!r)
+		r = copy_contents(dp, &loading, err);
+	if (!r)
+		r = dp_maps_mmap(dp, err);
+	if (!r)
+		r = dp_guesses_fill(dp);
+	if (!r)
+		r = pin_all(dp, &loading, err);
+	if (r < 0)
+		return r;
+	if (bpf_map_update_elem(dp->maps[MAP_pl_programs], &slot, &dp->progs[PROG_pl_mirror],
+				BPF_ANY))
+		return pl_fail(err, -errno, "put pl_mirror into pl_programs: %s", strerror(errno));
+	r = dp_relink(dp, err);
+	if (r < 0)
+		return r;
+	copy_late(dp, &loading);
+	dp->adopted = loading.reused || loading.old[MAP_pl_endpoints] >= 0;
+
+	loading_clear(&loading);
+	malloc_trim(0);
+	*ret = TAKE_PTR(dp);
+	return 0;
+}
+
+void pl_datapath_closep(struct pl_datapath **p)
+{
+	struct pl_datapath *dp = *p;
+
+	if (!dp)
+		return;
+	dp_maps_munmap(dp);
+	for (size_t i = 0; i < MAP_COUNT; i++)
+		pl_closep(&dp->maps[i]);
+	for (size_t i = 0; i < PROG_COUNT; i++)
+		pl_closep(&dp->progs[i]);
+	dp_haste_close(&dp->haste);
+	pl_closep(&dp->lock_fd);
+	free(dp->dir);
+	free(dp->root);
+	free(dp);
+	*p = NULL;
+}
+
+static int remove_set(struct dp_haste *haste, const char *dir, struct pl_error *err)
+{
+	int r;
+
+	dp_tidy(dir);
+	r = dp_detach_set(haste, dir, err);
+	if (r < 0)
+		return r;
+	r = dp_remove_set(dir);
+	if (r < 0)
+		return pl_fail(err, r, "remove the pins in %s: %s", dir, strerror(-r));
+	return 0;
+}
+
+int pl_datapath_remove(const char *bpffs_dir, struct pl_error *err)
+{
+	pl_cleanup(dp_names_clear) struct dp_names sets = {0};
+	pl_cleanup(dp_haste_close) struct dp_haste haste = {.fd = -1};
+	pl_autoclose int lock_fd = -1;
+	struct stat st;
+	int r;
+
+	libbpf_set_print(libbpf_print);
+	if (stat(bpffs_dir, &st))
+		return errno == ENOENT ? 0
+				       : pl_fail(err, -errno, "look at bpffs folder %s: %s",
+						 bpffs_dir, strerror(errno));
+	r = dp_bpffs_check(bpffs_dir, err);
+	if (r < 0)
+		return r;
+	lock_fd = dp_lock(bpffs_dir, err);
+	if (lock_fd < 0)
+		return lock_fd;
+	dp_haste_open(&haste, bpffs_dir, DP_RCU_EXPEDITED);
+	r = dp_list_sets(bpffs_dir, &sets);
+	if (r < 0)
+		return pl_fail(err, r, "list %s: %s", bpffs_dir, strerror(-r));
+	for (size_t i = 0; i < sets.n; i++) {
+		struct pl_error failed = {0};
+
+		if (remove_set(&haste, sets.names[i], &failed) && !r) {
+			r = failed.code;
+			if (err)
+				*err = failed;
+		}
+	}
+	if (!r && rmdir(bpffs_dir) && errno != ENOENT)
+		return pl_fail(err, -errno, "remove folder %s: %s", bpffs_dir, strerror(errno));
+	return r;
+}
+
+static int pin_intact(const struct pl_datapath *dp, const char *sub, const char *name,
+		      struct pl_error *err)
+{
+	pl_autoclose int fd = dp_pin_get(dp->dir, sub, name);
+
+	if (fd >= 0)
+		return 0;
+	return pl_fail(err, -ENETDOWN,
+		       "%s/%s/%s is gone (%s), and pods may have lost the fast path: keep the bpf "
+		       "file system mounted, and restart podlaned",
+		       dp->dir, sub, name, strerror(-fd));
+}
+
+int pl_datapath_intact(struct pl_datapath *dp, struct pl_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < MAP_COUNT; i++)
+		r = pin_intact(dp, "maps", map_names[i], err);
+	for (size_t i = 0; !r && i < PROG_COUNT; i++)
+		if (dp->progs[i] >= 0) /* not loaded: this kernel has no such hook */
+			r = pin_intact(dp, "progs", prog_names[i], err);
+	return r;
+}
+
+const struct pl_features *pl_datapath_features(const struct pl_datapath *dp)
+{
+	return &dp->features;
+}
+
+bool pl_datapath_adopted(const struct pl_datapath *dp)
+{
+	return dp->adopted;
+}
+
+uint32_t pl_datapath_max_endpoints(const struct pl_datapath *dp)
+{
+	return dp->max_entries[MAP_pl_endpoints];
+}

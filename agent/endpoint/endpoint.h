@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The endpoints of this node: made, removed, checked, found. Each is a record on disk first, then
+ * a link, then facts in the datapath; removal goes the other way round.
+ */
+#ifndef PODLANE_ENDPOINT_H
+#define PODLANE_ENDPOINT_H
+
+#include "daemon/daemon.h"
+
+struct pl_endpoint_request {
+	const char *container_id;
+	const char *ifname;
+	const char *netns; /* path, "" where unknown */
+	int netns_fd;
+	const struct pl_netconf *conf;
+	struct pl_ip ips[PL_RECORD_ADDRS_MAX]; /* asked of the built-in IPAM */
+	size_t n_ips;
+	struct pl_record_addr addrs[PL_RECORD_ADDRS_MAX]; /* given by a delegated IPAM */
+	size_t n_addrs;
+	struct pl_mac mac;
+	bool has_mac;
+	const char *pod_name, *pod_namespace, *pod_uid; /* "" where unknown */
+	const char *host_ifname;			/* accelerate: the host end that is there */
+};
+
+/* Room for @max endpoints, slot 0 included. 0 or -ENOMEM. */
+int pl_endpoints_init(struct pl_daemon *d, uint32_t max);
+/*
+ * Reads the records of earlier runs. Records of an ADD that never ended are undone; broken files
+ * are set aside. Call before the first resync. 0 or -errno.
+ */
+int pl_endpoints_load(struct pl_daemon *d, struct pl_error *err);
+void pl_endpoints_clear(struct pl_daemon *d);
+
+/*
+ * All or nothing. *ret lives until it is removed. @ret_routes: [{"dst","gw"}], caller owns.
+ * Waits for an endpoint of that name which is leaving.
+ * -EEXIST: the container has this interface already; -ENOSPC: range or table full; -ENOENT: the
+ * netns is gone; -ENOTSUP: the kernel has no such link kind.
+ */
+int pl_endpoints_add(struct pl_daemon *d, const struct pl_endpoint_request *req,
+		     struct pl_endpoint **ret, json_t **ret_routes, struct pl_error *err);
+/*
+ * Deletes the link that ADD made for this container if no endpoint has it: the record was lost. By
+ * the name that is derived from both, never by a likeness of it. 0 or -errno.
+ */
+int pl_endpoints_delete_leftover(struct pl_daemon *d, const char *container_id, const char *ifname,
+				 struct pl_error *err);
+/* The last step of remove.h: record, addresses and place, when the datapath holds nothing of it. */
+void pl_endpoints_forget(struct pl_daemon *d, struct pl_endpoint *pod);
+/*
+ * Compares record, links, maps and attachments; differences as sentences in @differences.
+ * @conf may be NULL (routes are then not compared).
+ */
+int pl_endpoints_check(struct pl_daemon *d, struct pl_endpoint *pod, int netns_fd,
+		       const struct pl_netconf *conf, json_t *differences, struct pl_error *err);
+
+struct pl_endpoint *pl_endpoints_find(const struct pl_daemon *d, const char *container_id,
+				      const char *ifname);
+struct pl_endpoint *pl_endpoints_by_ifindex(const struct pl_daemon *d, uint32_t ifindex);
+/*
+ * For people: container id or a unique prefix of it (4 letters at least), CONTAINER:IFNAME, pod
+ * name, NAMESPACE/NAME, address, host interface. -ENOENT, or -ENOTUNIQ naming the matches.
+ */
+int pl_endpoints_query(const struct pl_daemon *d, const char *query, struct pl_endpoint **ret,
+		       struct pl_error *err);
+
+/* Desired facts of one pod as the links are now; sets ready, shaped, why. 0 or -ENOMEM. */
+int pl_endpoint_facts(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_facts *ret);
+/* Brings one pod's facts to the datapath; failures are retried by the timer. */
+int pl_endpoint_update(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_error *err);
+
+/* Events. */
+void pl_endpoints_link_changed(struct pl_daemon *d, const struct pl_nl_link *link);
+void pl_endpoints_link_gone(struct pl_daemon *d, const struct pl_nl_link *link);
+/* After a dump: records whose link is gone go too. */
+void pl_endpoints_sweep(struct pl_daemon *d);
+void pl_endpoints_retry(struct pl_daemon *d);
+
+/* The endpoint object of replies; caller owns. */
+json_t *pl_endpoint_json(struct pl_daemon *d, const struct pl_endpoint *pod);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One queue, first come first gone. At the end of a turn of the loop a reaper gets the links of all
+ * that wait. The kernel tells that they have left (RTM_DELLINK) long before it answers: then their
+ * callers hear of it, and the next reaper may begin. Never asks the kernel about a link that is
+ * being deleted: the answer would wait for its end.
+ */
+#include <event2/event.h>
+#include <sys/random.h>
+
+#include "common/log.h"
+#include "endpoint/endpoint.h"
+#include "endpoint/remove.h"
+#include "host/host.h"
+#include "host/masq.h"
+#include "mirror/mirrors.h"
+#include "netlink/reaper.h"
+#include "reconcile/reconcile.h"
+
+struct pl_waiter {
+	struct pl_waiter *next;
+	void (*done)(void *arg, const struct pl_error *err);
+	void *arg;
+};
+
+enum { REAPERS = 8 }; /* more than leave one after the other while the first waits */
+
+struct batch {
+	struct pl_daemon *d;
+	struct pl_reaper *reaper;
+	struct event *reaped; /* the reaper has ended */
+	bool busy;
+};
+
+struct pl_leave {
+	struct batch batches[REAPERS];
+	struct event *turn; /* made active by hand: runs behind what this turn still has to do */
+	struct pl_endpoint *first, **last;
+	size_t going; /* links of the latest batch that are there yet */
+};
+
+/* ---- one endpoint ---- */
+
+static void dequeue(struct pl_leave *l, struct pl_endpoint *pod)
+{
+	struct pl_endpoint **at = &l->first;
+
+	while (*at && *at != pod)
+		at = &(*at)->next_leaving;
+	if (!*at)
+		return;
+	*at = pod->next_leaving;
+	if (l->last == &pod->next_leaving)
+		l->last = at;
+	pod->next_leaving = NULL;
+}
+
+static void tell(struct pl_waiter *waiters, const struct pl_error *err)
+{
+	while (waiters) {
+		pl_autofree struct pl_waiter *w = waiters;
+
+		waiters = w->next;
+		w->done(w->arg, err);
+	}
+}
+
+static void gone_from_batch(struct pl_daemon *d, struct pl_endpoint *pod)
+{
+	if (!pod->going)
+		return;
+	pod->going = false;
+	if (--d->leave->going)
+		return;
+	pl_datapath_haste_end(d->dp);
+	event_active(d->leave->turn, EV_TIMEOUT, 0); /* the next batch */
+}
+
+/* What the device has taken along: only the pins are left. */
+static void forget_attachments(struct pl_daemon *d, struct pl_facts *applied)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < applied->n; i++) {
+		if (applied->v[i].kind == PL_FACT_ATTACH)
+			pl_datapath_forget(d->dp, applied->v[i].hook, applied->v[i].index);
+		else
+			applied->v[n++] = applied->v[i];
+	}
+	applied->n = n;
+}
+
+static void take_down(struct pl_daemon *d, struct pl_endpoint *pod)
+{
+	struct pl_waiter *waiters = TAKE_PTR(pod->waiters);
+	struct pl_facts nothing = {0};
+	struct pl_error err = {0};
+
+	pl_mirrors_pod_gone(d->mirrors, pod);
+	if (pl_apply(d, &nothing, &pod->applied, &err) < 0)
+		pl_warn("endpoint not wholly detached container=%s error=\"%s\"",
+			pod->rec.container_id, err.text);
+	pl_endpoints_forget(d, pod);
+	tell(waiters, NULL);
+}
+
+/* Ends the stay of @pod, unless that has been done. */
+static void leave_queue(struct pl_daemon *d, struct pl_endpoint *pod)
+{
+	bool unmasked = pod->going;
+
+	if (pod->leaving)
+		dequeue(d->leave, pod);
+	gone_from_batch(d, pod);
+	pod->leaving = true;
+	if (!unmasked)
+		pl_masq_del(d, &pod, 1);
+}
+
+void pl_leave_link_gone(struct pl_daemon *d, struct pl_endpoint *pod)
+{
+	leave_queue(d, pod);
+	forget_attachments(d, &pod->applied);
+	take_down(d, pod);
+}
+
+void pl_leave_link(struct pl_daemon *d, struct pl_endpoint *pod)
+{
+	leave_queue(d, pod);
+	take_down(d, pod);
+}
+
+/* The link could not be deleted: the caller may try again, and what leads to it is put back. */
+static void stay(struct pl_daemon *d, struct pl_endpoint *pod, int code)
+{
+	struct pl_waiter *waiters = TAKE_PTR(pod->waiters);
+	struct pl_error err = {0}, why = {0};
+
+	pl_fail(&err, code, "delete the link %s of %s:%s: %s", pod->rec.host_ifname,
+		pod->rec.container_id, pod->rec.ifname, strerror(-code));
+	pl_error_log("endpoint not removed error=\"%s\"", err.text);
+	dequeue(d->leave, pod);
+	gone_from_batch(d, pod);
+	pod->leaving = false;
+	if (pl_masq_add(d, pod, &why) < 0)
+		pl_warn("masquerade rules not put back error=\"%s\"", why.text);
+	(void)pl_node_refresh_link(d, pod->rec.ifindex);
+	tell(waiters, &err);
+}
+
+/* ---- batches ---- */
+
+static struct batch *idle_batch(struct pl_leave *l)
+{
+	for (size_t i = 0; i < REAPERS; i++)
+		if (!l->batches[i].busy)
+			return &l->batches[i];
+	return NULL;
+}
+
+/*
+ * The number of a group that only the links to be deleted will be in. Drawn, for another may be
+ * put into a group whose event is still to be read; and not that of any known link, such as an
+ * endpoint's that a crash has left in one.
+ */
+static uint32_t draw_group(const struct pl_daemon *d)
+{
+	uint32_t group = 0;
+
+	(void)!getrandom(&group, sizeof(group), 0);
+	return pl_links_free_group(&d->links, (group | 1u << 30) & INT32_MAX);
+}
+
+static void start(struct pl_daemon *d)
+{
+	struct pl_leave *l = d->leave;
+	struct batch *batch = idle_batch(l);
+	struct pl_endpoint *going[PL_REAPER_MAX], *next;
+	uint32_t ifindexes[PL_REAPER_MAX];
+	size_t n = 0;
+
+	if (!batch || l->going)
+		return;
+	for (struct pl_endpoint *pod = l->first; pod && n < PL_REAPER_MAX; pod = next) {
+		next = pod->next_leaving;
+		/* An index whose link is elsewhere may be another link's. */
+		if (pod->rec.mode == PL_MODE_ACCELERATE ||
+		    !pl_links_get(&d->links, pod->rec.ifindex)) {
+			pl_leave_link(d, pod);
+			continue;
+		}
+		pod->going = true;
+		ifindexes[n] = pod->rec.ifindex;
+		going[n++] = pod;
+	}
+	if (!n)
+		return;
+	pl_debug("links are being deleted n=%zu", n);
+	batch->busy = true;
+	l->going = n;
+	pl_datapath_haste_begin(d->dp);
+	pl_reaper_start(batch->reaper, ifindexes, n, draw_group(d));
+	pl_masq_del(d, going, n);
+}
+
+static void reaped_one(uint32_t ifindex, int code, void *arg)
+{
+	struct pl_daemon *d = arg;
+	struct pl_endpoint *pod = pl_endpoints_by_ifindex(d, ifindex);
+
+	if (!pod || !pod->going) /* its event came first */
+		return;
+	if (code < 0)
+		stay(d, pod, code);
+	else
+		pl_leave_link_gone(d, pod);
+}
+
+static void end_batch(struct batch *batch)
+{
+	pl_reaper_end(batch->reaper, reaped_one, batch->d);
+	batch->busy = false;
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct pl_daemon *d = arg;
+
+	start(d);
+	pl_node_update(d);
+}
+
+static void on_reaped(evutil_socket_t fd, short what, void *arg)
+{
+	struct batch *batch = arg;
+	struct pl_daemon *d = batch->d;
+
+	end_batch(batch);
+	start(d);
+	pl_node_update(d);
+}
+
+int pl_leave(struct pl_daemon *d, struct pl_endpoint *pod,
+	     void (*done)(void *arg, const struct pl_error *err), void *arg)
+{
+	struct pl_leave *l = d->leave;
+	struct pl_waiter *w = malloc(sizeof(*w));
+	struct pl_error err = {0};
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct pl_waiter){pod->waiters, done, arg};
+	pod->waiters = w;
+	if (pod->leaving)
+		return 0;
+	pod->leaving = true;
+	pod->next_leaving = NULL;
+	*l->last = pod;
+	l->last = &pod->next_leaving;
+	if (pl_endpoint_update(d, pod, &err) < 0)
+		pl_warn("endpoint leaves with traffic container=%s error=\"%s\"",
+			pod->rec.container_id, err.text);
+	event_active(l->turn, EV_TIMEOUT, 0);
+	return 0;
+}
+
+void pl_leave_settle(struct pl_daemon *d)
+{
+	struct pl_leave *l = d->leave;
+
+	while (l && l->first) {
+		start(d);
+		for (size_t i = 0; i < REAPERS; i++)
+			if (l->batches[i].busy)
+				end_batch(&l->batches[i]);
+	}
+}
+
+/* ---- start and end ---- */
+
+static int make_batch(struct pl_daemon *d, struct batch *ret, struct pl_error *err)
+{
+	int r = pl_reaper_new(&ret->reaper, err);
+
+	if (r < 0)
+		return r;
+	ret->d = d;
+	ret->reaped =
+		event_new(d->base, pl_reaper_fd(ret->reaper), EV_READ | EV_PERSIST, on_reaped, ret);
+	if (!ret->reaped || event_add(ret->reaped, NULL))
+		return pl_fail(err, -ENOMEM, "removal of endpoints: out of memory");
+	return 0;
+}
+
+int pl_leave_new(struct pl_daemon *d, struct pl_leave **ret, struct pl_error *err)
+{
+	pl_cleanup(pl_leave_freep) struct pl_leave *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return pl_fail(err, -ENOMEM, "removal of endpoints: out of memory");
+	l->last = &l->first;
+	for (size_t i = 0; i < REAPERS; i++) {
+		int r = make_batch(d, &l->batches[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	l->turn = evtimer_new(d->base, on_turn, d);
+	if (!l->turn)
+		return pl_fail(err, -ENOMEM, "removal of endpoints: out of memory");
+	*ret = TAKE_PTR(l);
+	return 0;
+}
+
+void pl_leave_freep(struct pl_leave **ref)
+{
+	struct pl_leave *l = TAKE_PTR(*ref);
+
+	if (!l)
+		return;
+	for (size_t i = 0; i < REAPERS; i++) {
+		if (l->batches[i].reaped)
+			event_free(l->batches[i].reaped);
+		pl_reaper_freep(&l->batches[i].reaper);
+	}
+	if (l->turn)
+		event_free(l->turn);
+	free(l);
+}

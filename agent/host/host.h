@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What of the host itself concerns the datapath: its addresses, its uplinks, and the links cache.
+ */
+#ifndef PODLANE_HOST_H
+#define PODLANE_HOST_H
+
+#include "daemon/daemon.h"
+
+/* Fills links, host addresses and default routes anew. */
+int pl_node_dump(struct pl_daemon *d, struct pl_error *err);
+/* Desired facts: addresses of the host, uplinks with their program. 0 or -ENOMEM. */
+int pl_node_facts(struct pl_daemon *d, struct pl_facts *ret);
+/* Brings the facts to the datapath if something changed since the last call. */
+void pl_node_update(struct pl_daemon *d);
+
+/* One netlink event; pods and mirrors are told. PL_NL_LOST leads to a resync. */
+void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event);
+/* Reads a link anew and treats it as an event. 0 or -errno (-ENODEV: it is gone, handled). */
+int pl_node_refresh_link(struct pl_daemon *d, uint32_t ifindex);
+
+bool pl_node_is_uplink(const struct pl_daemon *d, const struct pl_nl_link *link);
+bool pl_node_has_addr(const struct pl_daemon *d, const struct pl_ip *ip);
+/* MTU of the first uplink; 1500 where there is none. */
+uint32_t pl_node_mtu(const struct pl_daemon *d);
+
+/* Switches IPv4 and IPv6 forwarding on, logging what could not be. */
+void pl_node_enable_forwarding(void);
+
+#endif

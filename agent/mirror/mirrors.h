@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Mirror sessions: what the operator asked for, kept in RUN_DIR/mirrors/NAME.json and the daemon's
+ * configuration; turned into pl_mirrors slots, the match program and the masks of the endpoints.
+ * Nothing here may touch how an original packet is forwarded.
+ */
+#ifndef PODLANE_MIRROR_MIRRORS_H
+#define PODLANE_MIRROR_MIRRORS_H
+
+#include <jansson.h>
+#include "daemon/daemon.h"
+
+struct pl_mirrors;
+
+/* Sessions of earlier runs and of the settings are in place after it; bad ones are logged. */
+int pl_mirrors_new(struct pl_daemon *d, struct pl_mirrors **ret, struct pl_error *err);
+void pl_mirrors_freep(struct pl_mirrors **mirrors);
+/* Tunnels and stage, when podlane leaves the node; without a daemon. */
+int pl_mirrors_remove_devices(struct pl_error *err);
+
+/*
+ * "mirror.add", "mirror.del", "mirror.show". 0 with *ret_reply owned by the caller, else -errno
+ * and a sentence.
+ */
+int pl_mirrors_request(struct pl_mirrors *mirrors, const char *op, const json_t *request,
+		       json_t **ret_reply, struct pl_error *err);
+/* All sessions with their counters, as "mirror.list" gives them; caller owns. */
+json_t *pl_mirrors_list(struct pl_mirrors *mirrors);
+size_t pl_mirrors_count(const struct pl_mirrors *mirrors);
+/* Names of the sessions that concern @pod; caller owns. */
+json_t *pl_mirrors_of_endpoint(struct pl_mirrors *mirrors, const struct pl_endpoint *pod);
+
+/* A pod came or its record changed: its masks are stored. Its slot is set already. */
+void pl_mirrors_pod_changed(struct pl_mirrors *mirrors, const struct pl_endpoint *pod);
+/* A pod is about to go: sessions that use it as a target pause. */
+void pl_mirrors_pod_gone(struct pl_mirrors *mirrors, const struct pl_endpoint *pod);
+/* A link came, changed or (@gone) went: targets pause and resume. */
+void pl_mirrors_link_event(struct pl_mirrors *mirrors, const struct pl_nl_link *link, bool gone);
+/* The link cache was filled anew: every target and mask is checked again. */
+void pl_mirrors_resync(struct pl_mirrors *mirrors);
+
+#endif
