@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One operation of a plan = one call of the datapath. Nothing here decides what should be.
+ * Brings the datapath to what should be: plans, has them carried out, and keeps what was reached.
  */
 #include <event2/event.h>
 
@@ -8,97 +8,9 @@
 #include "endpoint/endpoint.h"
 #include "host/host.h"
 #include "mirror/mirrors.h"
+#include "reconcile/actual.h"
 #include "reconcile/reconcile.h"
-
-/*
- * READY goes off before the fields change and on after them, so that no program redirects by a
- * half-written slot.
- */
-static void set_endpoint(struct pl_daemon *d, uint32_t id, const struct pl_endpoint_info *want)
-{
-	struct pl_endpoint_info *slot = &pl_datapath_endpoints(d->dp)[id];
-	bool same = slot->ifindex == want->ifindex && slot->link_kind == want->link_kind &&
-		    slot->mtu == want->mtu && !memcmp(slot->pod_mac, want->pod_mac, 6) &&
-		    !memcmp(slot->host_mac, want->host_mac, 6) &&
-		    !memcmp(slot->ip4, want->ip4, 4) && !memcmp(slot->ip6, want->ip6, 16);
-
-	if (!same) {
-		uint16_t off = slot->flags & (uint16_t)~PL_EP_READY;
-
-		__atomic_store_n(&slot->flags, off, __ATOMIC_SEQ_CST);
-		if (!slot->ifindex)
-			slot->generation++;
-		slot->link_kind = want->link_kind;
-		slot->mtu = want->mtu;
-		memcpy(slot->pod_mac, want->pod_mac, 6);
-		memcpy(slot->host_mac, want->host_mac, 6);
-		memcpy(slot->ip4, want->ip4, 4);
-		memcpy(slot->ip6, want->ip6, 16);
-		__atomic_store_n(&slot->ifindex, want->ifindex, __ATOMIC_SEQ_CST);
-	}
-	__atomic_store_n(&slot->flags, want->flags, __ATOMIC_RELEASE);
-}
-
-static int clear_endpoint(struct pl_daemon *d, uint32_t id)
-{
-	struct pl_endpoint_info *slot = &pl_datapath_endpoints(d->dp)[id];
-
-	__atomic_store_n(&slot->flags, 0, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&slot->ifindex, 0, __ATOMIC_SEQ_CST);
-	slot->mirror_in = 0;
-	slot->mirror_out = 0;
-	return pl_datapath_endpoint_reset(d->dp, id);
-}
-
-static int set_fact(struct pl_daemon *d, const struct pl_fact *f, struct pl_error *err)
-{
-	char ip[PL_IP_STRLEN];
-	int r;
-
-	switch (f->kind) {
-	case PL_FACT_ENDPOINT:
-		set_endpoint(d, f->index, &f->endpoint);
-		return 0;
-	case PL_FACT_LINK:
-		r = pl_datapath_link_set(d->dp, f->index, &f->link);
-		return r ? pl_fail(err, r, "store link %u in pl_devices: %s", f->index,
-				   strerror(-r))
-			 : 0;
-	case PL_FACT_ATTACH:
-		return pl_datapath_attach(d->dp, f->hook, f->index, err);
-	case PL_FACT_ADDR:
-		r = pl_datapath_addr_set(d->dp, &f->ip, &f->addr);
-		return r ? pl_fail(err, r, "store address %s in pl_addrs: %s",
-				   pl_ip_format(&f->ip, ip), strerror(-r))
-			 : 0;
-	}
-	return -EINVAL;
-}
-
-static int del_fact(struct pl_daemon *d, const struct pl_fact *f, struct pl_error *err)
-{
-	char ip[PL_IP_STRLEN];
-	int r;
-
-	switch (f->kind) {
-	case PL_FACT_ENDPOINT:
-		r = clear_endpoint(d, f->index);
-		return r ? pl_fail(err, r, "clear endpoint %u: %s", f->index, strerror(-r)) : 0;
-	case PL_FACT_LINK:
-		r = pl_datapath_link_del(d->dp, f->index);
-		return r ? pl_fail(err, r, "remove link %u from pl_devices: %s", f->index,
-				   strerror(-r))
-			 : 0;
-	case PL_FACT_ATTACH:
-		return pl_datapath_detach(d->dp, f->hook, f->index, err);
-	case PL_FACT_ADDR:
-		r = pl_datapath_addr_del(d->dp, &f->ip);
-		return r ? pl_fail(err, r, "remove address %s from pl_addrs: %s",
-				   pl_ip_format(&f->ip, ip), strerror(-r))
-			 : 0;
-	}
-	return -EINVAL;
-}
+#include "reconcile/write.h"
 
 /* What failed must differ from the desired set at the next comparison. */
 static void forget(struct pl_facts *reached, const struct pl_op *op)
@@ -122,7 +34,8 @@ static int carry_out(struct pl_daemon *d, const struct pl_plan *plan, struct pl_
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct pl_op *op = &plan->v[i];
 		struct pl_error why = {0};
-		int r = op->del ? del_fact(d, &op->fact, &why) : set_fact(d, &op->fact, &why);
+		int r = op->del ? pl_write_del(d->dp, &op->fact, &why)
+				: pl_write_set(d->dp, &op->fact, &why);
 
 		if (!r)
 			continue;
@@ -164,67 +77,6 @@ int pl_apply(struct pl_daemon *d, struct pl_facts *desired, struct pl_facts *app
 }
 
 /* ---- resync: actual comes from the kernel ---- */
-
-static int collect_link(uint32_t ifindex, const struct pl_device *v, void *arg)
-{
-	struct pl_fact *f = pl_facts_add(arg, PL_FACT_LINK);
-
-	if (!f)
-		return -ENOMEM;
-	f->index = ifindex;
-	f->link = *v;
-	return 0;
-}
-
-static int collect_addr(const struct pl_ip *ip, const struct pl_addr *v, void *arg)
-{
-	struct pl_fact *f = pl_facts_add(arg, PL_FACT_ADDR);
-
-	if (!f)
-		return -ENOMEM;
-	f->ip = *ip;
-	f->addr = *v;
-	return 0;
-}
-
-static int collect_attachment(enum pl_hook hook, uint32_t ifindex, enum pl_attach_kind kind,
-			      void *arg)
-{
-	struct pl_fact *f;
-
-	if (hook == PL_HOOK_STAGE || hook == PL_HOOK_SINK) /* the mirrors' own */
-		return 0;
-	f = pl_facts_add(arg, PL_FACT_ATTACH);
-	if (!f)
-		return -ENOMEM;
-	f->index = ifindex;
-	f->hook = hook;
-	return 0;
-}
-
-static int collect_actual(struct pl_daemon *d, struct pl_facts *ret)
-{
-	const struct pl_endpoint_info *slots = pl_datapath_endpoints(d->dp);
-	int r;
-
-	for (uint32_t id = 1; id < pl_datapath_max_endpoints(d->dp); id++) {
-		struct pl_fact *f;
-
-		if (!slots[id].ifindex)
-			continue;
-		f = pl_facts_add(ret, PL_FACT_ENDPOINT);
-		if (!f)
-			return -ENOMEM;
-		f->index = id;
-		f->endpoint = slots[id];
-	}
-	r = pl_datapath_link_each(d->dp, collect_link, ret);
-	if (!r)
-		r = pl_datapath_addr_each(d->dp, collect_addr, ret);
-	if (!r)
-		r = pl_datapath_each_attachment(d->dp, collect_attachment, ret);
-	return r;
-}
 
 static int append_facts(struct pl_facts *all, const struct pl_facts *some)
 {
@@ -282,7 +134,7 @@ static int apply_whole(struct pl_daemon *d, struct pl_error *err)
 			r = append_facts(&all, &pod->applied);
 	}
 	if (!r)
-		r = collect_actual(d, &actual);
+		r = pl_actual_collect(d->dp, &actual);
 	if (!r)
 		r = pl_plan_make(&all, &actual, &plan);
 	if (r < 0) {

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Reads back what the datapath holds, for a resync.
+ */
+#ifndef PODLANE_RECONCILE_ACTUAL_H
+#define PODLANE_RECONCILE_ACTUAL_H
+
+#include "reconcile/facts.h"
+
+/* Appends every fact that is in the maps or at a hook; the mirrors' own hooks are left out. */
+int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret);
+
+#endif

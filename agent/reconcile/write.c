@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The sole writer of the datapath: one operation of a plan is one call. Nothing here decides what
+ * should be.
+ */
+#include "reconcile/write.h"
+
+/*
+ * READY goes off before the fields change and on after them, so that no program redirects by a
+ * half-written slot.
+ */
+static void set_endpoint(struct pl_datapath *dp, uint32_t id, const struct pl_endpoint_info *want)
+{
+	struct pl_endpoint_info *slot = &pl_datapath_endpoints(dp)[id];
+	bool same = slot->ifindex == want->ifindex && slot->link_kind == want->link_kind &&
+		    slot->mtu == want->mtu && !memcmp(slot->pod_mac, want->pod_mac, 6) &&
+		    !memcmp(slot->host_mac, want->host_mac, 6) &&
+		    !memcmp(slot->ip4, want->ip4, 4) && !memcmp(slot->ip6, want->ip6, 16);
+
+	if (!same) {
+		uint16_t off = slot->flags & (uint16_t)~PL_EP_READY;
+
+		__atomic_store_n(&slot->flags, off, __ATOMIC_SEQ_CST);
+		if (!slot->ifindex)
+			slot->generation++;
+		slot->link_kind = want->link_kind;
+		slot->mtu = want->mtu;
+		memcpy(slot->pod_mac, want->pod_mac, 6);
+		memcpy(slot->host_mac, want->host_mac, 6);
+		memcpy(slot->ip4, want->ip4, 4);
+		memcpy(slot->ip6, want->ip6, 16);
+		__atomic_store_n(&slot->ifindex, want->ifindex, __ATOMIC_SEQ_CST);
+	}
+	__atomic_store_n(&slot->flags, want->flags, __ATOMIC_RELEASE);
+}
+
+static int clear_endpoint(struct pl_datapath *dp, uint32_t id)
+{
+	struct pl_endpoint_info *slot = &pl_datapath_endpoints(dp)[id];
+
+	__atomic_store_n(&slot->flags, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&slot->ifindex, 0, __ATOMIC_SEQ_CST);
+	slot->mirror_in = 0;
+	slot->mirror_out = 0;
+	return pl_datapath_endpoint_reset(dp, id);
+}
+
+int pl_write_set(struct pl_datapath *dp, const struct pl_fact *f, struct pl_error *err)
+{
+	char ip[PL_IP_STRLEN];
+	int r;
+
+	switch (f->kind) {
+	case PL_FACT_ENDPOINT:
+		set_endpoint(dp, f->index, &f->endpoint);
+		return 0;
+	case PL_FACT_LINK:
+		r = pl_datapath_link_set(dp, f->index, &f->link);
+		return r ? pl_fail(err, r, "store link %u in pl_devices: %s", f->index,
+				   strerror(-r))
+			 : 0;
+	case PL_FACT_ATTACH:
+		return pl_datapath_attach(dp, f->hook, f->index, err);
+	case PL_FACT_ADDR:
+		r = pl_datapath_addr_set(dp, &f->ip, &f->addr);
+		return r ? pl_fail(err, r, "store address %s in pl_addrs: %s",
+				   pl_ip_format(&f->ip, ip), strerror(-r))
+			 : 0;
+	}
+	return -EINVAL;
+}
+
+int pl_write_del(struct pl_datapath *dp, const struct pl_fact *f, struct pl_error *err)
+{
+	char ip[PL_IP_STRLEN];
+	int r;
+
+	switch (f->kind) {
+	case PL_FACT_ENDPOINT:
+		r = clear_endpoint(dp, f->index);
+		return r ? pl_fail(err, r, "clear endpoint %u: %s", f->index, strerror(-r)) : 0;
+	case PL_FACT_LINK:
+		r = pl_datapath_link_del(dp, f->index);
+		return r ? pl_fail(err, r, "remove link %u from pl_devices: %s", f->index,
+				   strerror(-r))
+			 : 0;
+	case PL_FACT_ATTACH:
+		return pl_datapath_detach(dp, f->hook, f->index, err);
+	case PL_FACT_ADDR:
+		r = pl_datapath_addr_del(dp, &f->ip);
+		return r ? pl_fail(err, r, "remove address %s from pl_addrs: %s",
+				   pl_ip_format(&f->ip, ip), strerror(-r))
+			 : 0;
+	}
+	return -EINVAL;
+}
