@@ -87,8 +87,8 @@ void pl_datapath_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifin
  * Around a deletion of links with programs, which waits as attaching does: see expedite. In the
  * end as often as begun.
  */
-void pl_datapath_haste_begin(struct pl_datapath *dp);
-void pl_datapath_haste_end(struct pl_datapath *dp);
+void pl_datapath_expedite_begin(struct pl_datapath *dp);
+void pl_datapath_expedite_end(struct pl_datapath *dp);
 /* What the kernel says now (not what we remember). PL_ATTACHED_NONE where nothing of ours is. */
 enum pl_attach_kind pl_datapath_attached(struct pl_datapath *dp, enum pl_hook hook,
 					 uint32_t ifindex);

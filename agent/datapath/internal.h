@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the files of the datapath share: object.c (open, adopt, remove), pins.c (the
- * bpffs), probe.c (features), attach.c (links and filters), expedite.c
- * (grace periods), maps.c (contents). Nobody else includes it.
+ * What the files of the datapath share: object.c (open, adopt, remove), libbpf_log.c, pins.c (the
+ * bpffs), probe.c (features), attach.c and clsact.c (links and filters), expedite.c (grace
+ * periods), maps.c, mirror_maps.c, counters.c and reset.c (contents). Nobody else includes it.
  */
 #ifndef PODLANE_DATAPATH_INTERNAL_H
 #define PODLANE_DATAPATH_INTERNAL_H
@@ -11,6 +11,7 @@
 #include <bpf/libbpf.h>
 #include <limits.h>
 #include <linux/bpf.h>
+#include <stdarg.h>
 #include "datapath/datapath.h"
 
 /* Named as in bpf/podlane.bpf.c; pinned as maps/NAME. */
@@ -66,7 +67,7 @@ enum {
 /* BPF_FIB_LOOKUP_SKIP_NEIGH of Linux 6.3, and of 6.1 by its stable updates. */
 enum { DP_FIB_SKIP_NEIGH = 1 << 2 };
 
-struct dp_haste {
+struct dp_expedite {
 	int fd; /* -1: none can be made */
 	bool on;
 	unsigned int depth;  /* calls that are not over */
@@ -77,7 +78,7 @@ struct pl_datapath {
 	char *root; /* BPFFS_DIR */
 	char *dir;  /* BPFFS_DIR/v<PL_ABI> */
 	int lock_fd;
-	struct dp_haste haste;
+	struct dp_expedite expedite;
 	bool old_sets; /* pins of other ABI versions may hold attachments */
 	bool adopted;
 	enum pl_attach_choice choice;
@@ -92,13 +93,12 @@ struct pl_datapath {
 	uint64_t *guesses; /* PL_ADDR_HINTS; an array map's elements lie 8 bytes apart */
 };
 
-/* object.c */
+/* libbpf_log.c */
 
+int dp_libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap) PL_PRINTF(2, 0);
 /* What libbpf complained of since the reset: the kernel's own words, for an error. */
-const char *dp_libbpf_words(void);
-void dp_libbpf_words_reset(void);
-/* Removes sets of other ABI versions that hold no attachment; notes whether one is left. */
-void dp_settle_old_sets(struct pl_datapath *dp);
+const char *dp_libbpf_error(void);
+void dp_libbpf_error_reset(void);
 
 /* probe.c */
 
@@ -112,10 +112,10 @@ const char *dp_eperm_hint(void);
 #define DP_RCU_EXPEDITED "/sys/kernel/rcu_expedited"
 
 /* @knob: DP_RCU_EXPEDITED. What a crash left set is put back. Failing is only slow. */
-void dp_haste_open(struct dp_haste *haste, const char *root, const char *knob);
-void dp_haste_close(struct dp_haste *haste);
-void dp_haste_begin(struct dp_haste *haste);
-void dp_haste_end(struct dp_haste *haste);
+void dp_expedite_open(struct dp_expedite *expedite, const char *root, const char *knob);
+void dp_expedite_close(struct dp_expedite *expedite);
+void dp_expedite_begin(struct dp_expedite *expedite);
+void dp_expedite_end(struct dp_expedite *expedite);
 
 /* pins.c: paths, folders, pins. Names never hold a dot: the bpffs forbids it. */
 
@@ -151,16 +151,39 @@ void dp_tidy(const char *dir);
 /* Removes maps, programs and folders of a set without attachments; -ENOTEMPTY otherwise. */
 int dp_remove_set(const char *dir);
 
+/* The attachments that are noted in the set @dir. */
+int dp_list_links(const char *dir, struct dp_names *ret);
+/* Whether a set holds an attachment. */
+bool dp_set_in_use(const char *dir);
+/* Removes sets of other ABI versions that hold no attachment; notes whether one is left. */
+void dp_sync_old_sets(struct pl_datapath *dp);
+
 /* attach.c */
 
 /* Each attachment of the set to the programs of @dp; what is stale is unpinned. */
 int dp_relink(struct pl_datapath *dp, struct pl_error *err);
 /* Detaches all that the set @dir holds. The first error is kept, the rest still tried. */
-int dp_detach_set(struct dp_haste *haste, const char *dir, struct pl_error *err);
-/* Whether a set holds an attachment. */
-bool dp_set_in_use(const char *dir);
+int dp_detach_set(struct dp_expedite *expedite, const char *dir, struct pl_error *err);
+
+/* counters.c */
+
+/* The kernel's stride of per-CPU values. */
+#define PL_ALIGN8(n) (((n) + 7UL) & ~7UL)
+
+void dp_count_add(struct pl_count *sum, const struct pl_count *c);
+/* One value for each CPU, at the kernel's stride. The caller frees. */
+int dp_get_per_cpu(const struct pl_datapath *dp, enum pl_map_index map, const void *key,
+		   size_t value_size, void **ret);
+int dp_zero_per_cpu(const struct pl_datapath *dp, enum pl_map_index map, const void *key,
+		    size_t value_size);
 
 /* maps.c */
+
+int dp_map_set(int fd, const void *key, const void *value);
+int dp_map_get(int fd, const void *key, void *ret);
+int dp_map_del(int fd, const void *key); /* gone: success */
+/* Every entry; @fn may delete the one that it is given. Stops at what it returns, unless 0. */
+int dp_map_walk(int fd, int (*fn)(const void *key, const void *value, void *arg), void *arg);
 
 int dp_map_info(int fd, struct bpf_map_info *ret);
 /* Copies what fits. @flags: BPF_ANY or BPF_NOEXIST, under which existing keys stay. */

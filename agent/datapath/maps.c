@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The contents of the maps. Programs read and write them at the same time: walks bear with keys
- * that come and go, single fields are stored whole, and counters are summed over CPUs without a
- * halt, so that a sum may be a packet behind.
+ * that come and go, and single fields are stored whole.
  */
 #include <sys/mman.h>
 #include "datapath/internal.h"
@@ -15,8 +14,6 @@ enum {
 	KEY_MAX = 64,
 	KERNEL_ENOTSUPP = 524, /* what bpf(2) says of a missing batch operation */
 };
-
-#define PL_ALIGN8(n) (((n) + 7UL) & ~7UL)
 
 struct walk {
 	int fd;
@@ -124,7 +121,7 @@ static int walk_by_batch(const struct walk *w)
 	}
 }
 
-static int map_walk(int fd, int (*fn)(const void *key, const void *value, void *arg), void *arg)
+int dp_map_walk(int fd, int (*fn)(const void *key, const void *value, void *arg), void *arg)
 {
 	struct walk w = {.fd = fd, .fn = fn, .arg = arg};
 	struct bpf_map_info info;
@@ -179,7 +176,7 @@ int dp_map_copy(int from, int to, uint64_t flags)
 	if (old.type != new.type || old.key_size != new.key_size ||
 	    old.value_size != new.value_size || old.type == BPF_MAP_TYPE_PROG_ARRAY)
 		return 0;
-	return map_walk(from, copy_one, &c);
+	return dp_map_walk(from, copy_one, &c);
 }
 
 static void flag_keep(uint8_t *flag, uint8_t old)
@@ -265,17 +262,17 @@ struct pl_config *pl_datapath_config(struct pl_datapath *dp)
 	return dp->config;
 }
 
-static int map_set(int fd, const void *key, const void *value)
+int dp_map_set(int fd, const void *key, const void *value)
 {
 	return bpf_map_update_elem(fd, key, value, BPF_ANY) ? -errno : 0;
 }
 
-static int map_get(int fd, const void *key, void *ret)
+int dp_map_get(int fd, const void *key, void *ret)
 {
 	return bpf_map_lookup_elem(fd, key, ret) ? -errno : 0;
 }
 
-static int map_del(int fd, const void *key)
+int dp_map_del(int fd, const void *key)
 {
 	return bpf_map_delete_elem(fd, key) && errno != ENOENT ? -errno : 0;
 }
@@ -328,7 +325,7 @@ static void guess_del(struct pl_datapath *dp, const struct pl_ip *ip)
 int pl_datapath_addr_set(struct pl_datapath *dp, const struct pl_ip *ip, const struct pl_addr *v)
 {
 	int fd = addrs_fd(dp, ip);
-	int r = fd < 0 ? fd : map_set(fd, ip->bytes, v);
+	int r = fd < 0 ? fd : dp_map_set(fd, ip->bytes, v);
 
 	if (r < 0)
 		return r;
@@ -347,7 +344,7 @@ int pl_datapath_addr_del(struct pl_datapath *dp, const struct pl_ip *ip)
 	if (fd < 0)
 		return fd;
 	guess_del(dp, ip);
-	r = map_del(fd, ip->bytes);
+	r = dp_map_del(fd, ip->bytes);
 	pl_datapath_routes_forget(dp);
 	return r;
 }
@@ -356,7 +353,7 @@ int pl_datapath_addr_get(struct pl_datapath *dp, const struct pl_ip *ip, struct 
 {
 	int fd = addrs_fd(dp, ip);
 
-	return fd < 0 ? fd : map_get(fd, ip->bytes, ret);
+	return fd < 0 ? fd : dp_map_get(fd, ip->bytes, ret);
 }
 
 struct addr_each {
@@ -383,8 +380,8 @@ int pl_datapath_addr_each(struct pl_datapath *dp,
 	struct addr_each v4 = {AF_INET, fn, arg}, v6 = {AF_INET6, fn, arg};
 	int r;
 
-	r = map_walk(dp->maps[MAP_pl_addrs4], addr_one, &v4);
-	return r ?: map_walk(dp->maps[MAP_pl_addrs6], addr_one, &v6);
+	r = dp_map_walk(dp->maps[MAP_pl_addrs4], addr_one, &v4);
+	return r ?: dp_map_walk(dp->maps[MAP_pl_addrs6], addr_one, &v6);
 }
 
 static int guess_one(const struct pl_ip *ip, const struct pl_addr *v, void *arg)
@@ -400,7 +397,7 @@ int dp_guesses_fill(struct pl_datapath *dp)
 
 int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_device *v)
 {
-	int r = map_set(dp->maps[MAP_pl_devices], &ifindex, v);
+	int r = dp_map_set(dp->maps[MAP_pl_devices], &ifindex, v);
 
 	pl_datapath_routes_forget(dp);
 	return r;
@@ -408,7 +405,7 @@ int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct 
 
 int pl_datapath_link_del(struct pl_datapath *dp, uint32_t ifindex)
 {
-	int r = map_del(dp->maps[MAP_pl_devices], &ifindex);
+	int r = dp_map_del(dp->maps[MAP_pl_devices], &ifindex);
 
 	pl_datapath_routes_forget(dp);
 	return r;
@@ -416,7 +413,7 @@ int pl_datapath_link_del(struct pl_datapath *dp, uint32_t ifindex)
 
 int pl_datapath_link_get(struct pl_datapath *dp, uint32_t ifindex, struct pl_device *ret)
 {
-	return map_get(dp->maps[MAP_pl_devices], &ifindex, ret);
+	return dp_map_get(dp->maps[MAP_pl_devices], &ifindex, ret);
 }
 
 struct link_each {
@@ -441,7 +438,7 @@ int pl_datapath_link_each(struct pl_datapath *dp,
 {
 	struct link_each e = {fn, arg};
 
-	return map_walk(dp->maps[MAP_pl_devices], link_one, &e);
+	return dp_map_walk(dp->maps[MAP_pl_devices], link_one, &e);
 }
 
 /* As both tries hold it; the IPv4 key is the first 8 bytes. */
@@ -483,7 +480,7 @@ static int network_drop_unwanted(const void *key, const void *value, void *arg)
 		if (w->nets[i].ip.family == w->family && !memcmp(&wanted, key, size))
 			return 0;
 	}
-	return map_del(w->fd, key);
+	return dp_map_del(w->fd, key);
 }
 
 /* Returns how many of the family are in @w, or -errno. */
@@ -500,7 +497,7 @@ static int networks_add(const struct networks *w, struct pl_error *err)
 		if (w->nets[i].ip.family != w->family)
 			continue;
 		key = network_key(&w->nets[i]);
-		r = map_set(w->fd, &key, &native);
+		r = dp_map_set(w->fd, &key, &native);
 		if (r < 0)
 			return pl_fail(err, r, "make %s a native network: %s",
 				       pl_prefix_format(&w->nets[i], text), strerror(-r));
@@ -518,7 +515,7 @@ static int networks_replace(const struct networks *w, uint32_t *count, struct pl
 		return n;
 	/* Looked up only where it is not zero: raised after the entries, lowered before. */
 	__atomic_store_n(count, (uint32_t)n, __ATOMIC_RELEASE);
-	r = map_walk(w->fd, network_drop_unwanted, (void *)w);
+	r = dp_map_walk(w->fd, network_drop_unwanted, (void *)w);
 	if (r < 0)
 		return pl_fail(err, r, "remove former native networks: %s", strerror(-r));
 	return 0;
@@ -536,260 +533,4 @@ int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_prefix *net
 		r = networks_replace(&v6, &dp->config->native6, err);
 	pl_datapath_routes_forget(dp);
 	return r;
-}
-
-static void count_add(struct pl_count *sum, const struct pl_count *c)
-{
-	sum->packets += c->packets;
-	sum->bytes += c->bytes;
-}
-
-/* One value for each CPU, at the kernel's stride. The caller frees. */
-static int get_per_cpu(const struct pl_datapath *dp, enum pl_map_index map, const void *key,
-		       size_t value_size, void **ret)
-{
-	pl_autofree void *values = calloc((size_t)dp->cpus, PL_ALIGN8(value_size));
-	int r;
-
-	if (!values)
-		return -ENOMEM;
-	r = map_get(dp->maps[map], key, values);
-	if (r < 0)
-		return r;
-	*ret = TAKE_PTR(values);
-	return 0;
-}
-
-static int zero_per_cpu(const struct pl_datapath *dp, enum pl_map_index map, const void *key,
-			size_t value_size)
-{
-	pl_autofree void *values = calloc((size_t)dp->cpus, PL_ALIGN8(value_size));
-
-	return values ? map_set(dp->maps[map], key, values) : -ENOMEM;
-}
-
-int pl_datapath_traffic(struct pl_datapath *dp, uint32_t endpoint, struct pl_traffic *ret)
-{
-	pl_autofree void *values = NULL;
-	struct pl_traffic sum = {0};
-	const struct pl_traffic *t;
-	int r;
-
-	r = get_per_cpu(dp, MAP_pl_traffic, &endpoint, sizeof(*t), &values);
-	if (r < 0)
-		return r;
-	t = values;
-	for (int cpu = 0; cpu < dp->cpus; cpu++) {
-		count_add(&sum.forwarded[PL_OUT], &t[cpu].forwarded[PL_OUT]);
-		count_add(&sum.forwarded[PL_IN], &t[cpu].forwarded[PL_IN]);
-		count_add(&sum.native, &t[cpu].native);
-	}
-	*ret = sum;
-	return 0;
-}
-
-struct reasons_each {
-	int cpus;
-	int (*fn)(const struct pl_reason_key *key, const struct pl_count *sum, void *arg);
-	void *arg;
-};
-
-static int reason_one(const void *key, const void *value, void *arg)
-{
-	const struct reasons_each *e = arg;
-	struct pl_reason_key k;
-	struct pl_count sum = {0};
-
-	memcpy(&k, key, sizeof(k));
-	for (int cpu = 0; cpu < e->cpus; cpu++) {
-		struct pl_count c;
-
-		memcpy(&c, (const uint8_t *)value + (size_t)cpu * sizeof(c), sizeof(c));
-		count_add(&sum, &c);
-	}
-	return e->fn(&k, &sum, e->arg);
-}
-
-static int traffic_as_reasons(struct pl_datapath *dp, uint32_t endpoint,
-			      const struct reasons_each *e)
-{
-	const struct pl_reason_key native = {endpoint, PL_FORWARD_NATIVE, PL_OUT};
-	struct pl_traffic t;
-	int r;
-
-	r = pl_datapath_traffic(dp, endpoint, &t);
-	for (uint16_t direction = PL_OUT; direction <= PL_IN && !r; direction++) {
-		struct pl_reason_key key = {endpoint, PL_FORWARD_LOCAL, direction};
-
-		if (t.forwarded[direction].packets)
-			r = e->fn(&key, &t.forwarded[direction], e->arg);
-	}
-	if (!r && t.native.packets)
-		r = e->fn(&native, &t.native, e->arg);
-	return r;
-}
-
-int pl_datapath_reasons_each(struct pl_datapath *dp,
-			     int (*fn)(const struct pl_reason_key *key, const struct pl_count *sum,
-				       void *arg),
-			     void *arg)
-{
-	struct reasons_each e = {dp->cpus, fn, arg};
-	int r;
-
-	r = traffic_as_reasons(dp, PL_NODE, &e);
-	for (uint32_t id = 1; id < dp->max_entries[MAP_pl_endpoints] && !r; id++)
-		if (dp->endpoints[id].ifindex)
-			r = traffic_as_reasons(dp, id, &e);
-	return r ?: map_walk(dp->maps[MAP_pl_reasons], reason_one, &e);
-}
-
-struct flows_of {
-	int fd;
-	uint32_t endpoint;
-};
-
-static int flow_drop(const void *key, const void *value, void *arg)
-{
-	const struct flows_of *f = arg;
-	struct pl_flow_value v;
-
-	memcpy(&v, value, sizeof(v));
-	return v.endpoint == f->endpoint ? map_del(f->fd, key) : 0;
-}
-
-/* An endpoint without such flows pays no walk. */
-static int forget_flows_in(int fd, uint32_t endpoint)
-{
-	struct flows_of f = {fd, endpoint};
-
-	return map_walk(fd, flow_drop, &f);
-}
-
-static int forget_flows(struct pl_datapath *dp, uint32_t endpoint)
-{
-	struct pl_endpoint_info *ep = &dp->endpoints[endpoint];
-	int r = 0;
-
-	if (__atomic_load_n(&ep->stack_flows, __ATOMIC_RELAXED) ||
-	    __atomic_load_n(&ep->opened_flows, __ATOMIC_RELAXED))
-		r = forget_flows_in(dp->maps[MAP_pl_flows], endpoint);
-	if (!r && __atomic_load_n(&ep->wire_flows, __ATOMIC_RELAXED))
-		r = forget_flows_in(dp->maps[MAP_pl_wire_flows], endpoint);
-	if (r)
-		return r;
-	__atomic_store_n(&ep->stack_flows, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&ep->opened_flows, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&ep->wire_flows, 0, __ATOMIC_RELAXED);
-	return 0;
-}
-
-/* Every key that it can have, which is quicker than a walk over those of all endpoints. */
-static int forget_reasons(struct pl_datapath *dp, uint32_t endpoint)
-{
-	int r = 0;
-
-	for (uint16_t reason = 0; reason < PL_REASON_COUNT && !r; reason++)
-		for (uint16_t direction = PL_OUT; direction <= PL_IN && !r; direction++) {
-			struct pl_reason_key key = {endpoint, reason, direction};
-
-			r = map_del(dp->maps[MAP_pl_reasons], &key);
-		}
-	return r;
-}
-
-int pl_datapath_endpoint_reset(struct pl_datapath *dp, uint32_t endpoint)
-{
-	int r, r2, r3;
-
-	if (endpoint >= dp->max_entries[MAP_pl_endpoints])
-		return -ERANGE;
-	r = forget_flows(dp, endpoint);
-	r2 = forget_reasons(dp, endpoint);
-	r3 = zero_per_cpu(dp, MAP_pl_traffic, &endpoint, sizeof(struct pl_traffic));
-	return r ?: r2 ?: r3;
-}
-
-/* A session that runs is switched off while its fields change, for they are not stored at once. */
-int pl_datapath_mirror_set(struct pl_datapath *dp, unsigned int slot, const struct pl_mirror *m)
-{
-	const int fd = dp->maps[MAP_pl_mirrors];
-	const uint32_t key = slot;
-	struct pl_mirror now, off = *m;
-	int r;
-
-	r = map_get(fd, &key, &now);
-	if (r < 0)
-		return r;
-	if (now.flags & PL_MIRROR_ACTIVE) {
-		now.flags &= ~(uint32_t)PL_MIRROR_ACTIVE;
-		r = map_set(fd, &key, &now);
-	}
-	off.flags &= ~(uint32_t)PL_MIRROR_ACTIVE;
-	if (!r)
-		r = map_set(fd, &key, &off);
-	if (!r && off.flags != m->flags)
-		r = map_set(fd, &key, m);
-	return r;
-}
-
-int pl_datapath_mirror_get(struct pl_datapath *dp, unsigned int slot, struct pl_mirror *ret)
-{
-	const uint32_t key = slot;
-
-	return map_get(dp->maps[MAP_pl_mirrors], &key, ret);
-}
-
-int pl_datapath_mirror_reset(struct pl_datapath *dp, unsigned int slot)
-{
-	const struct pl_mirror_state none = {0};
-	const uint32_t key = slot;
-	int r;
-
-	r = map_set(dp->maps[MAP_pl_mirror_state], &key, &none);
-	return r ?: zero_per_cpu(dp, MAP_pl_mirror_stats, &key, sizeof(struct pl_mirror_stats));
-}
-
-int pl_datapath_mirror_stats(struct pl_datapath *dp, unsigned int slot, struct pl_mirror_stats *ret)
-{
-	pl_autofree void *values = NULL;
-	struct pl_mirror_stats sum = {0};
-	const struct pl_mirror_stats *s;
-	const uint32_t key = slot;
-	int r;
-
-	r = get_per_cpu(dp, MAP_pl_mirror_stats, &key, sizeof(*s), &values);
-	if (r < 0)
-		return r;
-	s = values;
-	for (int cpu = 0; cpu < dp->cpus; cpu++) {
-#define PL_MIRROR_SUM(name, text) sum.name += s[cpu].name;
-		PL_MIRROR_COUNTERS(PL_MIRROR_SUM)
-#undef PL_MIRROR_SUM
-		if (s[cpu].last_error)
-			sum.last_error = s[cpu].last_error;
-	}
-	*ret = sum;
-	return 0;
-}
-
-int pl_datapath_mirror_state(struct pl_datapath *dp, unsigned int slot, struct pl_mirror_state *ret)
-{
-	const uint32_t key = slot;
-
-	return map_get(dp->maps[MAP_pl_mirror_state], &key, ret);
-}
-
-int pl_datapath_program_set(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd)
-{
-	const uint32_t key = slot;
-
-	if (prog_fd < 0)
-		return map_del(dp->maps[MAP_pl_programs], &key);
-	return map_set(dp->maps[MAP_pl_programs], &key, &prog_fd);
-}
-
-int pl_datapath_programs_fd(const struct pl_datapath *dp)
-{
-	return dp->maps[MAP_pl_programs];
 }

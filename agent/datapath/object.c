@@ -6,7 +6,6 @@
  */
 #include <fcntl.h>
 #include <malloc.h>
-#include <stdarg.h>
 #include <sys/stat.h>
 #include "common/log.h"
 #include "datapath/internal.h"
@@ -52,70 +51,6 @@ static void loading_clear(struct loading *l)
 	for (size_t i = 0; i < MAP_COUNT; i++)
 		pl_closep(&l->old[i]);
 	loading_init(l);
-}
-
-/* What libbpf complained of first since the reset: the later ones follow from it. */
-static char libbpf_words[200];
-
-/* The verifier says why at the end of its log, before its statistics. NULL: it says nothing. */
-static const char *verifier_line(char *text)
-{
-	char *end = strstr(text, "\nprocessed "), *line;
-
-	if (!end || !strstr(text, "BEGIN PROG LOAD LOG"))
-		return NULL;
-	*end = '\0';
-	line = strrchr(text, '\n');
-	return line ? line + 1 : NULL;
-}
-
-static void keep_words(char *text)
-{
-	const char *line = verifier_line(text);
-
-	if (!line && libbpf_words[0])
-		return;
-	line = line ?: text;
-	if (!strncmp(line, "libbpf: ", strlen("libbpf: ")))
-		line += strlen("libbpf: ");
-	snprintf(libbpf_words, sizeof(libbpf_words), "%.*s", (int)strcspn(line, "\n"), line);
-}
-
-static void log_lines(const char *text)
-{
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-
-		if (len)
-			pl_debug("libbpf text=\"%.*s\"", (int)len, text);
-		text += len + (text[len] == '\n');
-	}
-}
-
-static int PL_PRINTF(2, 0) libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	pl_autofree char *text = NULL;
-
-	if (level != LIBBPF_WARN && pl_log_get_level() < PL_LOG_DEBUG)
-		return 0;
-	if (vasprintf(&text, fmt, ap) < 0) {
-		text = NULL;
-		return 0;
-	}
-	log_lines(text);
-	if (level == LIBBPF_WARN)
-		keep_words(text);
-	return 0;
-}
-
-const char *dp_libbpf_words(void)
-{
-	return libbpf_words[0] ? libbpf_words : "no further detail";
-}
-
-void dp_libbpf_words_reset(void)
-{
-	libbpf_words[0] = '\0';
 }
 
 static int loading_open(struct loading *l, struct pl_error *err)
@@ -211,17 +146,17 @@ static int loading_load(struct loading *l, const struct pl_features *features, s
 	l->skel->rodata->pl_fib_flags = features->fib_skip_neigh ? DP_FIB_SKIP_NEIGH : 0;
 	/* A third of the verifier's work, for a hook that is not there. */
 	bpf_program__set_autoload(l->skel->progs.pl_from_netkit, features->netkit);
-	dp_libbpf_words_reset();
+	dp_libbpf_error_reset();
 	r = podlane_bpf__load(l->skel);
 	/* A program that the verifier refuses is EACCES or EINVAL. */
 	if (r == -EPERM)
 		return pl_fail(err, r, "load the BPF programs: %s (%s); %s", strerror(-r),
-			       dp_libbpf_words(), dp_eperm_hint());
+			       dp_libbpf_error(), dp_eperm_hint());
 	if (r < 0)
 		return pl_fail(err, r,
 			       "load the BPF programs: %s (%s); --log-level debug shows the "
 			       "verifier's log",
-			       strerror(-r), dp_libbpf_words());
+			       strerror(-r), dp_libbpf_error());
 	return 0;
 }
 
@@ -351,24 +286,6 @@ static int make_folders(struct pl_datapath *dp, struct pl_error *err)
 	return 0;
 }
 
-void dp_settle_old_sets(struct pl_datapath *dp)
-{
-	pl_cleanup(dp_names_clear) struct dp_names sets = {0};
-
-	dp->old_sets = false;
-	if (dp_list_sets(dp->root, &sets))
-		return;
-	for (size_t i = 0; i < sets.n; i++) {
-		if (!strcmp(sets.names[i], dp->dir))
-			continue;
-		dp_tidy(sets.names[i]);
-		if (dp_set_in_use(sets.names[i]))
-			dp->old_sets = true;
-		else
-			dp_remove_set(sets.names[i]);
-	}
-}
-
 static int datapath_new(const struct pl_datapath_opts *opts, struct pl_datapath **ret)
 {
 	pl_cleanup(pl_datapath_closep) struct pl_datapath *dp = calloc(1, sizeof(*dp));
@@ -376,7 +293,7 @@ static int datapath_new(const struct pl_datapath_opts *opts, struct pl_datapath 
 	if (!dp)
 		return -ENOMEM;
 	dp->lock_fd = -1;
-	dp->haste.fd = -1;
+	dp->expedite.fd = -1;
 	for (size_t i = 0; i < MAP_COUNT; i++)
 		dp->maps[i] = -1;
 	for (size_t i = 0; i < PROG_COUNT; i++)
@@ -423,7 +340,7 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	int r;
 
 	loading_init(&loading);
-	libbpf_set_print(libbpf_print);
+	libbpf_set_print(dp_libbpf_print);
 	r = check_opts(opts, err);
 	if (r < 0)
 		return r;
@@ -437,9 +354,9 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	if (dp->lock_fd < 0)
 		return dp->lock_fd;
 	/* In any case, for it puts back what a crash left set. */
-	dp_haste_open(&dp->haste, dp->root, DP_RCU_EXPEDITED);
+	dp_expedite_open(&dp->expedite, dp->root, DP_RCU_EXPEDITED);
 	if (!opts->expedite)
-		dp_haste_close(&dp->haste);
+		dp_expedite_close(&dp->expedite);
 	r = dp_probe(&dp->features, err);
 	if (!r)
 		r = check_choice(dp, err);
@@ -447,7 +364,7 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 		return r;
 
 	dp_tidy(dp->dir);
-	dp_settle_old_sets(dp);
+	dp_sync_old_sets(dp);
 	r = loading_build(&loading, dp, opts, err);
 	if (!r)
 		r = take_fds(dp, &loading, err);
@@ -487,7 +404,7 @@ void pl_datapath_closep(struct pl_datapath **p)
 		pl_closep(&dp->maps[i]);
 	for (size_t i = 0; i < PROG_COUNT; i++)
 		pl_closep(&dp->progs[i]);
-	dp_haste_close(&dp->haste);
+	dp_expedite_close(&dp->expedite);
 	pl_closep(&dp->lock_fd);
 	free(dp->dir);
 	free(dp->root);
@@ -495,12 +412,12 @@ void pl_datapath_closep(struct pl_datapath **p)
 	*p = NULL;
 }
 
-static int remove_set(struct dp_haste *haste, const char *dir, struct pl_error *err)
+static int remove_set(struct dp_expedite *expedite, const char *dir, struct pl_error *err)
 {
 	int r;
 
 	dp_tidy(dir);
-	r = dp_detach_set(haste, dir, err);
+	r = dp_detach_set(expedite, dir, err);
 	if (r < 0)
 		return r;
 	r = dp_remove_set(dir);
@@ -512,12 +429,12 @@ static int remove_set(struct dp_haste *haste, const char *dir, struct pl_error *
 int pl_datapath_remove(const char *bpffs_dir, struct pl_error *err)
 {
 	pl_cleanup(dp_names_clear) struct dp_names sets = {0};
-	pl_cleanup(dp_haste_close) struct dp_haste haste = {.fd = -1};
+	pl_cleanup(dp_expedite_close) struct dp_expedite expedite = {.fd = -1};
 	pl_autoclose int lock_fd = -1;
 	struct stat st;
 	int r;
 
-	libbpf_set_print(libbpf_print);
+	libbpf_set_print(dp_libbpf_print);
 	if (stat(bpffs_dir, &st))
 		return errno == ENOENT ? 0
 				       : pl_fail(err, -errno, "look at bpffs folder %s: %s",
@@ -528,14 +445,14 @@ int pl_datapath_remove(const char *bpffs_dir, struct pl_error *err)
 	lock_fd = dp_lock(bpffs_dir, err);
 	if (lock_fd < 0)
 		return lock_fd;
-	dp_haste_open(&haste, bpffs_dir, DP_RCU_EXPEDITED);
+	dp_expedite_open(&expedite, bpffs_dir, DP_RCU_EXPEDITED);
 	r = dp_list_sets(bpffs_dir, &sets);
 	if (r < 0)
 		return pl_fail(err, r, "list %s: %s", bpffs_dir, strerror(-r));
 	for (size_t i = 0; i < sets.n; i++) {
 		struct pl_error failed = {0};
 
-		if (remove_set(&haste, sets.names[i], &failed) && !r) {
+		if (remove_set(&expedite, sets.names[i], &failed) && !r) {
 			r = failed.code;
 			if (err)
 				*err = failed;

@@ -301,3 +301,38 @@ int dp_remove_set(const char *dir)
 		return r;
 	return rmdir(dir) && errno != ENOENT ? -errno : 0;
 }
+
+void dp_sync_old_sets(struct pl_datapath *dp)
+{
+	pl_cleanup(dp_names_clear) struct dp_names sets = {0};
+
+	dp->old_sets = false;
+	if (dp_list_sets(dp->root, &sets))
+		return;
+	for (size_t i = 0; i < sets.n; i++) {
+		if (!strcmp(sets.names[i], dp->dir))
+			continue;
+		dp_tidy(sets.names[i]);
+		if (dp_set_in_use(sets.names[i]))
+			dp->old_sets = true;
+		else
+			dp_remove_set(sets.names[i]);
+	}
+}
+
+int dp_list_links(const char *dir, struct dp_names *ret)
+{
+	char path[PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/links", dir) >= sizeof(path))
+		return -ENAMETOOLONG;
+	return dp_list(path, ret);
+}
+
+bool dp_set_in_use(const char *dir)
+{
+	pl_cleanup(dp_names_clear) struct dp_names names = {0};
+
+	/* In doubt, yes: it is then left alone. */
+	return dp_list_links(dir, &names) || names.n;
+}

@@ -72,7 +72,7 @@ static void gone_from_batch(struct pl_daemon *d, struct pl_endpoint *pod)
 	pod->going = false;
 	if (--d->leave->going)
 		return;
-	pl_datapath_haste_end(d->dp);
+	pl_datapath_expedite_end(d->dp);
 	event_active(d->leave->turn, EV_TIMEOUT, 0); /* the next batch */
 }
 
@@ -198,7 +198,7 @@ static void start(struct pl_daemon *d)
 	pl_debug("links are being deleted n=%zu", n);
 	batch->busy = true;
 	l->going = n;
-	pl_datapath_haste_begin(d->dp);
+	pl_datapath_expedite_begin(d->dp);
 	pl_reaper_start(batch->reaper, ifindexes, n, draw_group(d));
 	pl_masq_del(d, going, n);
 }

@@ -1214,35 +1214,35 @@ static char read_char(const char *path)
 }
 
 /* On a file that stands for the kernel's: others on this machine may be using that. */
-static void test_haste(void **state)
+static void test_expedite(void **state)
 {
 	struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
 	char knob[] = "/run/knob-XXXXXX";
 	pl_autoclose int fd = mkstemp(knob);
-	struct dp_haste haste, next;
+	struct dp_expedite expedite, next;
 
 	assert_int_equal(write(fd, "0\n", 2), 2);
-	dp_haste_open(&haste, ROOT, knob);
-	dp_haste_begin(&haste);
+	dp_expedite_open(&expedite, ROOT, knob);
+	dp_expedite_begin(&expedite);
 	assert_int_equal(read_char(knob), '1');
-	dp_haste_end(&haste);
+	dp_expedite_end(&expedite);
 	assert_int_equal(read_char(knob), '0');
 
 	/* Died meanwhile: the next start puts it back. */
-	dp_haste_begin(&haste);
-	dp_haste_open(&next, ROOT, knob);
+	dp_expedite_begin(&expedite);
+	dp_expedite_open(&next, ROOT, knob);
 	assert_int_equal(read_char(knob), '0');
-	dp_haste_close(&haste);
+	dp_expedite_close(&expedite);
 
 	/* Set by the administrator: left alone. */
 	assert_int_equal(pwrite(fd, "1\n", 2, 0), 2);
-	dp_haste_begin(&next);
-	dp_haste_end(&next);
+	dp_expedite_begin(&next);
+	dp_expedite_end(&next);
 	assert_int_equal(read_char(knob), '1');
-	dp_haste_close(&next);
-	dp_haste_open(&next, ROOT, "/nowhere/knob");
-	dp_haste_begin(&next);
-	dp_haste_end(&next);
+	dp_expedite_close(&next);
+	dp_expedite_open(&next, ROOT, "/nowhere/knob");
+	dp_expedite_begin(&next);
+	dp_expedite_end(&next);
 	unlink(knob);
 	close_it(&dp);
 }
@@ -1334,7 +1334,7 @@ int main(void)
 		ROW(test_routes_are_forgotten),
 		ROW(test_mirrors),
 		ROW(test_program_slots),
-		ROW(test_haste),
+		ROW(test_expedite),
 		ROW(test_rcu_is_left_as_it_was),
 		ROW(test_remove_leaves_nothing),
 	};
