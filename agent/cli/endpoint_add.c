@@ -158,6 +158,24 @@ static enum cli_exit print_result(struct cli *cli, const json_t *reply)
 	return CLI_OK;
 }
 
+/*
+ * The connection is closed by now: the daemon does not begin what it has not read, and undoes what
+ * nobody was told of. One that ended may have answered already.
+ */
+static void say_what_becomes(struct cli *cli)
+{
+	char text[sizeof(cli->err.text)];
+
+	snprintf(text, sizeof(text), "%s", cli->err.text);
+	if (cli->err.code == -ETIMEDOUT)
+		cli_fail(cli, -ETIMEDOUT,
+			 "%s. When it goes on, it undoes this request or does not begin it", text);
+	else if (cli->err.code == -EPIPE || cli->err.code == -ECONNRESET)
+		cli_fail(cli, cli->err.code,
+			 "%s. See podlane endpoint list for whether it had added the endpoint",
+			 text);
+}
+
 static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 {
 	pl_autojson json_t *request = cli_request("endpoint.add");
@@ -177,6 +195,8 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 		rc = add_network(cli, args, request);
 	if (!rc)
 		rc = cli_call(cli, TAKE_PTR(request), ns.fd, &reply);
+	if (rc == CLI_NO_DAEMON)
+		say_what_becomes(cli);
 	pl_closep(&ns.fd);
 	return rc ? rc : print_result(cli, reply);
 }

@@ -123,12 +123,17 @@ static json_t *add_request(const struct add *a)
 	return failed ? NULL : TAKE_PTR(q);
 }
 
-/* Nobody answered: the daemon may have made all, a part, or may still make it when it wakes up. */
-static void add_undo_unanswered(const struct add *a)
+/*
+ * Nobody answered: the daemon may have made all, a part, or nothing yet. It begins nothing for a
+ * connection that is closed, hence in this order.
+ */
+static void add_undo_unanswered(struct add *a)
 {
 	struct cni_env env = a->r->env;
 	struct pl_error ignored = {0};
+	int sock = TAKE_FD(a->sock);
 
+	pl_closep(&sock);
 	if (a->existed)
 		return; /* not this ADD's work */
 	if (!env.timeout_ms || env.timeout_ms > UNDO_MS)

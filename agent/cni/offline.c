@@ -109,7 +109,9 @@ int cni_offline_del(const char *run_dir, const char *container_id, const char *i
 	if (!code && network && strcmp(record->network, network) != 0)
 		return 0;
 	if (!code && record->mode == PL_MODE_POD) {
-		code = delete_pair(record, netns, err);
+		/* Without an index: of an ADD that was under way, and may have made its link. */
+		code = record->ifindex ? delete_pair(record, netns, err)
+				       : delete_leftover(container_id, ifname, err);
 		if (code < 0)
 			return code;
 	}

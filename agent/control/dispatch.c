@@ -181,6 +181,28 @@ static int fill_pod_request(struct call *c, struct pl_endpoint_request *pod, str
 	return r;
 }
 
+static void on_unread_removed(void *arg, const struct pl_error *err)
+{
+	if (err)
+		pl_error_log("endpoint that nobody was told of not undone error=\"%s\"", err->text);
+}
+
+/* By its time of creation, too: the name may be another endpoint's by now. */
+static void undo_endpoint_add(struct pl_daemon *d, const json_t *endpoint)
+{
+	const char *id = json_string_value(json_object_get(endpoint, "containerId"));
+	const char *ifname = json_string_value(json_object_get(endpoint, "ifname"));
+	json_int_t created = json_integer_value(json_object_get(endpoint, "createdNs"));
+	struct pl_endpoint *pod = id && ifname ? pl_endpoints_find(d, id, ifname) : NULL;
+
+	if (!pod || pod->leaving || (json_int_t)pod->rec.created_ns != created)
+		return;
+	pl_info("endpoint undone: its client left without the answer container=%s ifname=%s", id,
+		ifname);
+	if (pl_leave(d, pod, on_unread_removed, NULL) < 0)
+		pl_error_log("endpoint not undone container=%s: out of memory", id);
+}
+
 static int op_endpoint_add(struct call *c, struct pl_error *err)
 {
 	pl_cleanup(pl_netconf_clear) struct pl_netconf own = {0};
@@ -199,6 +221,7 @@ static int op_endpoint_add(struct call *c, struct pl_error *err)
 			  "routes", routes);
 	if (reply && req.conf->dns)
 		json_object_set(reply, "dns", req.conf->dns);
+	pl_client_undo_if_unread(c->client, undo_endpoint_add, pl_record_to_json(&pod->rec));
 	pl_client_reply(c->client, reply);
 	return 0;
 }
@@ -806,6 +829,13 @@ static int dispatch(struct call *c, struct pl_error *err)
 		return r < 0 ? r : operations[i].handle(c, err);
 	}
 	return pl_fail(err, -ENOTSUP, "unknown operation \"%s\"", op);
+}
+
+bool pl_request_is_removal(const json_t *request)
+{
+	const char *op = json_string_value(json_object_get(request, "op"));
+
+	return op && !strcmp(op, "endpoint.del");
 }
 
 void pl_request_handle(struct pl_daemon *d, struct pl_client *client, const json_t *request,

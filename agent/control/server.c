@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Connections of the control socket on the event loop. A slow or broken client costs its own
- * connection and nothing else.
+ * connection and nothing else. A client that has hung up gets nothing begun, and what was made for
+ * a client that did not read the reply is undone.
  */
 #include <event2/event.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,7 +21,9 @@ struct pl_client {
 	struct pl_control *control;
 	struct pl_client *next, **prev;
 	struct event *read_event, *write_event;
-	json_t *queue; /* array, first out first */
+	json_t *queue;	   /* array, first out first */
+	pl_unread_fn undo; /* of what the latest request made; NULL: nothing to undo */
+	json_t *undo_arg;
 	int fd;
 	bool broken;
 	bool held; /* a reply is under way: lives until then */
@@ -42,9 +46,33 @@ static void client_free(struct pl_client *c)
 		event_free(c->read_event);
 	if (c->write_event)
 		event_free(c->write_event);
+	json_decref(c->undo_arg);
 	json_decref(c->queue);
 	close(c->fd);
 	free(c);
+}
+
+static void forget_undo(struct pl_client *c)
+{
+	c->undo = NULL;
+	json_decref(c->undo_arg);
+	c->undo_arg = NULL;
+}
+
+/* The client went away without having read the latest reply. */
+static void undo_unread(struct pl_client *c)
+{
+	if (c->undo)
+		c->undo(c->control->d, c->undo_arg);
+	forget_undo(c);
+}
+
+/* Both directions are shut: the client has closed its end, or its process has ended. */
+static bool has_hung_up(const struct pl_client *c)
+{
+	struct pollfd p = {.fd = c->fd};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
 /* Sends what the socket takes; the rest waits for EV_WRITE. */
@@ -71,36 +99,63 @@ void pl_client_reply(struct pl_client *c, json_t *msg)
 		c->broken = true;
 }
 
+void pl_client_undo_if_unread(struct pl_client *c, pl_unread_fn undo, json_t *arg)
+{
+	forget_undo(c);
+	c->undo = undo;
+	c->undo_arg = arg;
+}
+
 void pl_client_fail(struct pl_client *c, const struct pl_error *err)
 {
 	pl_client_reply(c, json_pack("{s:b, s:{s:s, s:s}}", "ok", 0, "error", "code",
 				     pl_errno_name(err->code), "message", err->text));
 }
 
+/*
+ * Sends what it can. Further requests are read when the replies to the earlier ones have left: a
+ * client that sends and does not read fills its own socket, not this process.
+ */
 static void client_go_on(struct pl_client *c)
 {
+	bool want_read;
+
 	client_flush(c);
-	if (c->broken && !c->held)
+	want_read = !c->held && !json_array_size(c->queue);
+	if (want_read ? event_add(c->read_event, NULL) : event_del(c->read_event))
+		c->broken = true;
+	if (c->broken && !c->held) {
+		undo_unread(c);
 		client_free(c);
+	}
 }
 
 void pl_client_hold(struct pl_client *c)
 {
 	c->held = true;
-	event_del(c->read_event);
 }
 
 void pl_client_resume(struct pl_client *c)
 {
 	c->held = false;
-	if (event_add(c->read_event, NULL))
-		c->broken = true;
 	client_go_on(c);
 }
 
 static void on_write(evutil_socket_t fd, short what, void *arg)
 {
 	client_go_on(arg);
+}
+
+static void handle(struct pl_client *c, const json_t *request, int netns_fd)
+{
+	if (has_hung_up(c) && !pl_request_is_removal(request)) {
+		const char *op = json_string_value(json_object_get(request, "op"));
+
+		pl_info("request not begun: its client has gone op=%s", op ? op : "");
+		return;
+	}
+	forget_undo(c);
+	pl_request_handle(c->control->d, c, request, netns_fd);
 }
 
 static void on_read(evutil_socket_t fd, short what, void *arg)
@@ -113,6 +168,10 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 
 	if (r == -EAGAIN || r == -EWOULDBLOCK || r == -ETIMEDOUT)
 		return;
+	if (r == -ECONNRESET) { /* closed with a reply unread; requests may be left to be read */
+		undo_unread(c);
+		return;
+	}
 	if (r == -EBADMSG || r == -EMSGSIZE) {
 		pl_fail(&err, r,
 			r == -EMSGSIZE ? "the request is longer than %d bytes"
@@ -123,7 +182,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 		client_free(c);
 		return;
 	} else {
-		pl_request_handle(c->control->d, c, request, netns_fd);
+		handle(c, request, netns_fd);
 	}
 	client_go_on(c);
 }

@@ -21,12 +21,25 @@ void pl_client_reply(struct pl_client *client, json_t *msg);
 void pl_client_fail(struct pl_client *client, const struct pl_error *err);
 
 /*
+ * Where the client goes away without having read the reply that is queued now, @undo is called with
+ * @arg, which is consumed. A further request of the client ends that: it is told by then, or does
+ * not care. To be called before the reply is queued; never done by pl_control_closep().
+ */
+typedef void (*pl_unread_fn)(struct pl_daemon *d, const json_t *arg);
+void pl_client_undo_if_unread(struct pl_client *client, pl_unread_fn undo, json_t *arg);
+
+/*
  * The reply comes later: until pl_client_resume(), which sends it, no further request of this
  * client is read, and @client lives, whatever becomes of its connection.
  */
 void pl_client_hold(struct pl_client *client);
 void pl_client_resume(struct pl_client *client);
 
+/*
+ * Whether @request is carried out although its client has gone: a removal is wanted by whoever
+ * asked for it, and a plugin that got no answer relies on it. (requests.c)
+ */
+bool pl_request_is_removal(const json_t *request);
 /*
  * Carries one request out and queues its replies. @netns_fd is -1 or owned by the caller.
  * (dispatch.c)

@@ -208,10 +208,13 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 	conf=$(conf 1.1.0)
 	PODLANE_CNI_TIMEOUT_MS=500 call ADD c1
 	fails_with 11
-	kill -CONT "$daemon_pid"
-	await 20 daemon_answers
-	[ "$(endpoints)" = "[]" ]
 	nothing_left
+	kill -CONT "$daemon_pid"
+	await 20 daemon_answers # it is answered after the requests that came before
+	nothing_left
+	[ "$(endpoints)" = "[]" ]
+	grep -q 'request not begun: its client has gone op=endpoint.add' "$T/podlaned.log"
+	refute grep -q 'endpoint added' "$T/podlaned.log"
 	add c1
 }
 
