@@ -37,7 +37,7 @@ void pl_client_resume(struct pl_client *client);
 
 /*
  * Whether @request is carried out although its client has gone: a removal is wanted by whoever
- * asked for it, and a plugin that got no answer relies on it. (requests.c)
+ * asked for it, and a plugin that got no answer relies on it. (dispatch.c)
  */
 bool pl_request_is_removal(const json_t *request);
 /*

@@ -16,7 +16,7 @@
  */
 enum {
 	TC_PRIORITY = 0x504c,
-	TC_HANDLE = 0x504c0000, /* + hook + 1: two dp_hooks may share a device's ingress */
+	TC_HANDLE = 0x504c0000, /* + hook + 1: two hooks may share a device's ingress */
 };
 
 static struct bpf_tc_hook tc_hook(enum pl_hook hook, uint32_t ifindex)

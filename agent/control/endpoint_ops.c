@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Operations on endpoints: JSON into calls, and calls into JSON.
+ */
+#include "common/log.h"
+#include "control/ops.h"
+#include "endpoint/remove.h"
+
+static int fill_pod_request(struct pl_call *c, struct pl_endpoint_request *pod,
+			    struct pl_error *err)
+{
+	const json_t *who = json_object_get(c->req, "pod");
+	int r = pl_request_key(c->req, &pod->container_id, &pod->ifname, err);
+
+	if (!r)
+		r = pl_request_text(c->req, "netns", false, &pod->netns, err);
+	if (!r)
+		r = pl_request_text(c->req, "hostIfname", false, &pod->host_ifname, err);
+	if (!r)
+		r = pl_request_text(who, "name", false, &pod->pod_name, err);
+	if (!r)
+		r = pl_request_text(who, "namespace", false, &pod->pod_namespace, err);
+	if (!r)
+		r = pl_request_text(who, "uid", false, &pod->pod_uid, err);
+	if (!r)
+		r = pl_request_ips(c->req, pod, err);
+	if (!r)
+		r = pl_request_addresses(c->req, pod->addrs, PL_ARRAY_SIZE(pod->addrs),
+					 &pod->n_addrs, err);
+	if (!r)
+		r = pl_request_mac(c->req, pod, err);
+	pod->netns_fd = c->netns_fd;
+	return r;
+}
+
+static void on_unread_removed(void *arg, const struct pl_error *err)
+{
+	if (err)
+		pl_error_log("endpoint that nobody was told of not undone error=\"%s\"", err->text);
+}
+
+/* By its time of creation, too: the name may be another endpoint's by now. */
+static void undo_endpoint_add(struct pl_daemon *d, const json_t *endpoint)
+{
+	const char *id = json_string_value(json_object_get(endpoint, "containerId"));
+	const char *ifname = json_string_value(json_object_get(endpoint, "ifname"));
+	json_int_t created = json_integer_value(json_object_get(endpoint, "createdNs"));
+	struct pl_endpoint *pod = id && ifname ? pl_endpoints_find(d, id, ifname) : NULL;
+
+	if (!pod || pod->leaving || (json_int_t)pod->rec.created_ns != created)
+		return;
+	pl_info("endpoint undone: its client left without the answer container=%s ifname=%s", id,
+		ifname);
+	if (pl_leave(d, pod, on_unread_removed, NULL) < 0)
+		pl_error_log("endpoint not undone container=%s: out of memory", id);
+}
+
+int pl_op_endpoint_add(struct pl_call *c, struct pl_error *err)
+{
+	pl_cleanup(pl_netconf_clear) struct pl_netconf own = {0};
+	struct pl_endpoint_request req = {0};
+	struct pl_endpoint *pod;
+	json_t *routes, *reply;
+	int r = fill_pod_request(c, &req, err);
+
+	if (!r)
+		r = pl_request_conf(c->d, c->req, &own, &req.conf, err);
+	if (!r)
+		r = pl_endpoints_add(c->d, &req, &pod, &routes, err);
+	if (r < 0)
+		return r;
+	reply = json_pack("{s:b, s:o, s:o}", "ok", 1, "endpoint", pl_endpoint_json(c->d, pod),
+			  "routes", routes);
+	if (reply && req.conf->dns)
+		json_object_set(reply, "dns", req.conf->dns);
+	pl_client_undo_if_unread(c->client, undo_endpoint_add, pl_record_to_json(&pod->rec));
+	pl_client_reply(c->client, reply);
+	return 0;
+}
+
+/* One reply to the removal of one or more endpoints, sent when the last of them has gone. */
+struct removal {
+	struct pl_client *client;
+	json_t *reply;
+	size_t left;
+	struct pl_error err; /* of the first that could not be removed */
+};
+
+static void removal_end(struct removal *all)
+{
+	if (all->err.code) {
+		json_decref(all->reply);
+		pl_client_fail(all->client, &all->err);
+	} else {
+		pl_client_reply(all->client, all->reply);
+	}
+	free(all);
+}
+
+static void on_removed(void *arg, const struct pl_error *err)
+{
+	struct removal *all = arg;
+	struct pl_client *client = all->client;
+
+	if (err && !all->err.code)
+		all->err = *err;
+	if (--all->left)
+		return;
+	removal_end(all);
+	pl_client_resume(client);
+}
+
+/* @reply is consumed. Goes on with removal_add() for each, then removal_begin(). */
+static struct removal *removal_new(struct pl_client *client, json_t *reply)
+{
+	struct removal *all = calloc(1, sizeof(*all));
+
+	if (!all || !reply) {
+		json_decref(reply);
+		free(all);
+		return NULL;
+	}
+	all->client = client;
+	all->reply = reply;
+	return all;
+}
+
+static void removal_add(struct pl_daemon *d, struct removal *all, struct pl_endpoint *pod)
+{
+	int r = pl_leave(d, pod, on_removed, all);
+
+	if (!r)
+		all->left++;
+	else if (!all->err.code)
+		pl_fail(&all->err, r, "remove %s:%s: out of memory", pod->rec.container_id,
+			pod->rec.ifname);
+}
+
+static void removal_begin(struct removal *all)
+{
+	if (all->left)
+		pl_client_hold(all->client);
+	else
+		removal_end(all);
+}
+
+int pl_op_endpoint_del(struct pl_call *c, struct pl_error *err)
+{
+	const char *id, *ifname, *network;
+	struct removal *all;
+	struct pl_endpoint *pod;
+	int r = pl_request_key(c->req, &id, &ifname, err);
+
+	if (!r)
+		r = pl_request_text(c->req, "network", false, &network, err);
+	if (r < 0)
+		return r;
+	pod = pl_endpoints_find(c->d, id, ifname);
+	if (!pod) {
+		r = pl_endpoints_delete_leftover(c->d, id, ifname, err);
+		if (r < 0)
+			return r;
+	}
+	if (!pod || (*network && strcmp(network, pod->rec.network))) {
+		pl_client_reply(c->client, json_pack("{s:b, s:b}", "ok", 1, "existed", 0));
+		return 0;
+	}
+	all = removal_new(c->client, json_pack("{s:b, s:b, s:o}", "ok", 1, "existed", 1, "endpoint",
+					       pl_record_to_json(&pod->rec)));
+	if (!all)
+		return pl_fail(err, -ENOMEM, "remove %s:%s: out of memory", id, ifname);
+	removal_add(c->d, all, pod);
+	removal_begin(all);
+	return 0;
+}
+
+static void compare_addresses(const struct pl_endpoint *pod, const struct pl_record_addr *want,
+			      size_t n, json_t *differences)
+{
+	for (size_t i = 0; i < n; i++) {
+		char sentence[128], ip[PL_IP_STRLEN];
+		bool hit = false;
+
+		for (size_t k = 0; k < pod->rec.n_addrs; k++)
+			hit |= !pl_ip_cmp(&pod->rec.addrs[k].ip.ip, &want[i].ip.ip);
+		if (hit)
+			continue;
+		snprintf(sentence, sizeof(sentence),
+			 "address %s of the result is not the endpoint's",
+			 pl_ip_format(&want[i].ip.ip, ip));
+		json_array_append_new(differences, json_string(sentence));
+	}
+}
+
+int pl_op_endpoint_check(struct pl_call *c, struct pl_error *err)
+{
+	pl_cleanup(pl_netconf_clear) struct pl_netconf own = {0};
+	pl_autojson json_t *differences = json_array();
+	struct pl_record_addr addrs[PL_RECORD_ADDRS_MAX];
+	const struct pl_netconf *conf = NULL;
+	const char *id, *ifname;
+	struct pl_endpoint *pod;
+	size_t n_addrs;
+	int r = pl_request_key(c->req, &id, &ifname, err);
+
+	if (!r)
+		r = pl_request_conf(c->d, c->req, &own, &conf, err);
+	if (!r)
+		r = pl_request_addresses(c->req, addrs, PL_ARRAY_SIZE(addrs), &n_addrs, err);
+	if (r < 0)
+		return r;
+	pod = pl_endpoints_find(c->d, id, ifname);
+	if (!pod || pod->leaving)
+		return pl_fail(err, -ENOENT, "podlane has no endpoint %s:%s%s", id, ifname,
+			       pod ? " any more: it is being removed" : "");
+	if (c->netns_fd < 0)
+		return pl_fail(err, -EBADF, "the request came without a network namespace");
+	compare_addresses(pod, addrs, n_addrs, differences);
+	r = pl_endpoints_check(c->d, pod, c->netns_fd, conf, differences, err);
+	if (r < 0)
+		return r;
+	if (!json_array_size(differences)) {
+		pl_client_reply(c->client, json_pack("{s:b}", "ok", 1));
+		return 0;
+	}
+	pl_client_reply(c->client,
+			json_pack("{s:b, s:{s:s, s:s, s:O}}", "ok", 0, "error", "code", "ESTALE",
+				  "message", json_string_value(json_array_get(differences, 0)),
+				  "differences", differences));
+	return 0;
+}
+
+static bool is_listed(const json_t *valid, const struct pl_record *rec)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (valid, i, item) {
+		const char *id = json_string_value(json_object_get(item, "containerId"));
+		const char *ifname = json_string_value(json_object_get(item, "ifname"));
+
+		if (id && ifname && !strcmp(id, rec->container_id) && !strcmp(ifname, rec->ifname))
+			return true;
+	}
+	return false;
+}
+
+int pl_op_endpoint_gc(struct pl_call *c, struct pl_error *err)
+{
+	const json_t *valid = json_object_get(c->req, "valid");
+	json_t *removed = json_array();
+	struct removal *all;
+	const char *network;
+	int r = pl_request_text(c->req, "network", true, &network, err);
+
+	if (!r && !json_is_array(valid))
+		r = pl_fail(err, -EINVAL,
+			    "\"valid\": expected an array; an endpoint that is not in it is "
+			    "removed, so its absence is no empty list");
+	if (r < 0) {
+		json_decref(removed);
+		return r;
+	}
+	all = removal_new(c->client, json_pack("{s:b, s:o}", "ok", 1, "removed", removed));
+	if (!all)
+		return pl_fail(err, -ENOMEM, "collect the endpoints to remove: out of memory");
+	for (uint32_t id = 1; id < c->d->max_pods; id++) {
+		struct pl_endpoint *pod = c->d->pods[id];
+
+		if (!pod || strcmp(pod->rec.network, network) || is_listed(valid, &pod->rec))
+			continue;
+		json_array_append_new(removed,
+				      json_pack("{s:s, s:s}", "containerId", pod->rec.container_id,
+						"ifname", pod->rec.ifname));
+		removal_add(c->d, all, pod);
+	}
+	removal_begin(all);
+	return 0;
+}
+
+int pl_op_endpoint_list(struct pl_call *c, struct pl_error *err)
+{
+	json_t *list = json_array();
+
+	for (uint32_t id = 1; id < c->d->max_pods; id++)
+		if (c->d->pods[id])
+			json_array_append_new(list, pl_endpoint_json(c->d, c->d->pods[id]));
+	pl_reply_list(c, "endpoints", list);
+	return 0;
+}
+
+int pl_op_endpoint_show(struct pl_call *c, struct pl_error *err)
+{
+	struct pl_endpoint *pod;
+	const char *query;
+	json_t *list;
+	int r = pl_request_text(c->req, "query", true, &query, err);
+
+	if (!r)
+		r = pl_endpoints_query(c->d, query, &pod, err);
+	if (!r)
+		r = pl_stats_collect(c->d, pod, &list, err);
+	if (r < 0)
+		return r;
+	pl_client_reply(c->client, json_pack("{s:b, s:o, s:O}", "ok", 1, "endpoint",
+					     pl_endpoint_json(c->d, pod), "reasons",
+					     json_object_get(json_array_get(list, 0), "reasons")));
+	json_decref(list);
+	return 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What every operation reads of a request, and how a list is replied.
+ */
+#include "control/request.h"
+
+#define CHUNK 32 /* list entries a message */
+
+int pl_request_text(const json_t *req, const char *key, bool required, const char **ret,
+		    struct pl_error *err)
+{
+	const json_t *v = json_object_get(req, key);
+
+	if (!v || json_is_null(v)) {
+		if (required)
+			return pl_fail(err, -EINVAL, "the request lacks \"%s\"", key);
+		*ret = "";
+		return 0;
+	}
+	if (!json_is_string(v))
+		return pl_fail(err, -EINVAL, "\"%s\": expected a string", key);
+	*ret = json_string_value(v);
+	return 0;
+}
+
+/* Those of a delegated IPAM plugin's answer, as its addresses are. */
+static int take_routes(const json_t *req, struct pl_netconf *conf, struct pl_error *err)
+{
+	json_t *routes = json_object_get(req, "routes");
+
+	if (!routes || json_is_null(routes))
+		return 0;
+	if (!json_is_array(routes))
+		return pl_fail(err, -EINVAL, "\"routes\": expected an array");
+	json_decref(conf->routes);
+	conf->routes = json_incref(routes);
+	return 0;
+}
+
+int pl_request_conf(struct pl_daemon *d, const json_t *req, struct pl_netconf *own,
+		    const struct pl_netconf **ret, struct pl_error *err)
+{
+	const json_t *v = json_object_get(req, "network");
+	pl_autojson json_t *whole = NULL;
+	int r;
+
+	if (!v || json_is_null(v)) {
+		*ret = &d->settings.network;
+		return 0;
+	}
+	/* Without a name it says how this endpoint differs from the daemon's own network. */
+	if (json_is_object(v) && !json_object_get(v, "name")) {
+		whole = pl_netconf_to_json(&d->settings.network);
+		if (!whole || json_object_update(whole, (json_t *)v))
+			return pl_fail(err, -ENOMEM, "network: out of memory");
+	}
+	r = pl_netconf_parse(whole ? whole : v, own, err);
+	if (r == 0)
+		r = pl_netconf_inherit_ranges(own, &d->settings.network, err);
+	if (r == 0)
+		r = take_routes(req, own, err);
+	if (r < 0)
+		return r;
+	*ret = own;
+	return 0;
+}
+
+int pl_request_ips(const json_t *req, struct pl_endpoint_request *pod, struct pl_error *err)
+{
+	const json_t *list = json_object_get(req, "ips"), *item;
+	size_t i;
+
+	if (list && !json_is_array(list))
+		return pl_fail(err, -EINVAL, "\"ips\": expected an array of addresses");
+	json_array_foreach (list, i, item) {
+		const char *text = json_string_value(item);
+
+		if (pod->n_ips == PL_ARRAY_SIZE(pod->ips))
+			return pl_fail(err, -EINVAL, "\"ips\": more than %zu",
+				       PL_ARRAY_SIZE(pod->ips));
+		if (!text || pl_ip_parse(text, &pod->ips[pod->n_ips]))
+			return pl_fail(err, -EINVAL, "\"ips\"[%zu]: \"%s\" is no address", i,
+				       text ? text : "?");
+		pod->n_ips++;
+	}
+	return 0;
+}
+
+int pl_request_addresses(const json_t *req, struct pl_record_addr *addrs, size_t max, size_t *ret_n,
+			 struct pl_error *err)
+{
+	const json_t *list = json_object_get(req, "addresses"), *item;
+	size_t i, n = 0;
+
+	if (list && !json_is_array(list))
+		return pl_fail(err, -EINVAL, "\"addresses\": expected an array");
+	json_array_foreach (list, i, item) {
+		const char *ip = json_string_value(json_object_get(item, "address"));
+		const char *gw = json_string_value(json_object_get(item, "gateway"));
+
+		if (n == max)
+			return pl_fail(err, -EINVAL, "\"addresses\": more than %zu", max);
+		addrs[n] = (struct pl_record_addr){0};
+		if (!ip || pl_prefix_parse(ip, &addrs[n].ip))
+			return pl_fail(err, -EINVAL, "\"addresses\"[%zu]: \"%s\" is no address", i,
+				       ip ? ip : "?");
+		if (gw && *gw && pl_ip_parse(gw, &addrs[n].gateway))
+			return pl_fail(err, -EINVAL, "\"addresses\"[%zu].gateway: \"%s\"", i, gw);
+		n++;
+	}
+	*ret_n = n;
+	return 0;
+}
+
+int pl_request_mac(const json_t *req, struct pl_endpoint_request *pod, struct pl_error *err)
+{
+	const char *text;
+	int r = pl_request_text(req, "mac", false, &text, err);
+
+	if (r < 0 || !*text)
+		return r;
+	if (pl_mac_parse(text, &pod->mac))
+		return pl_fail(err, -EINVAL, "\"mac\": \"%s\" is no MAC address", text);
+	pod->has_mac = true;
+	return 0;
+}
+
+int pl_request_key(const json_t *req, const char **ret_id, const char **ret_ifname,
+		   struct pl_error *err)
+{
+	int r = pl_request_text(req, "containerId", true, ret_id, err);
+
+	return r ? r : pl_request_text(req, "ifname", true, ret_ifname, err);
+}
+
+/* Sends @list under @key, CHUNK entries a message; consumes it. */
+void pl_reply_list(struct pl_call *c, const char *key, json_t *list)
+{
+	size_t n = json_array_size(list), at = 0;
+
+	do {
+		json_t *chunk = json_array(), *msg;
+
+		for (size_t i = 0; i < CHUNK && at < n; i++)
+			json_array_append(chunk, json_array_get(list, at++));
+		msg = json_pack("{s:b, s:o}", "ok", 1, key, chunk);
+		if (msg && at < n)
+			json_object_set_new(msg, "more", json_true());
+		pl_client_reply(c->client, msg);
+	} while (at < n);
+	json_decref(list);
+}
