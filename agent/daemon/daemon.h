@@ -13,6 +13,7 @@
 
 #include "daemon/settings.h"
 #include "datapath/datapath.h"
+#include "endpoint/table.h"
 #include "host/links.h"
 #include "ipam/ipam.h"
 #include "netlink/netlink.h"
@@ -23,24 +24,6 @@ struct event;
 struct pl_mirrors;
 struct pl_control;
 struct pl_leave;
-struct pl_waiter;
-
-/* A record with its place in the datapath. */
-struct pl_endpoint {
-	struct pl_record rec;
-	uint32_t id;		 /* slot in pl_endpoints */
-	uint64_t key_hash;	 /* of container id and ifname: cheap first comparison */
-	struct pl_facts applied; /* what the datapath holds for it */
-	bool ready;
-	bool shaped;
-	char why[160];		   /* not ready: the reason, for people */
-	bool dirty;		   /* an attach failed: tried again by the timer */
-	bool leaving;		   /* it is being removed: endpoint/remove.h */
-	bool going;		   /* its link is being deleted just now */
-	struct pl_waiter *waiters; /* to be told when it has gone */
-	struct pl_endpoint *next_leaving;
-	struct pl_endpoint *next_by_key, *next_by_link; /* of the same bucket */
-};
 
 struct pl_host_addr {
 	struct pl_ip ip;

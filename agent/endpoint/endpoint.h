@@ -6,7 +6,9 @@
 #ifndef PODLANE_ENDPOINT_H
 #define PODLANE_ENDPOINT_H
 
-#include "daemon/daemon.h"
+#include "common/netconf.h"
+#include "endpoint/table.h"
+#include "netlink/netlink.h"
 
 struct pl_endpoint_request {
 	const char *container_id;
@@ -24,14 +26,11 @@ struct pl_endpoint_request {
 	const char *host_ifname;			/* accelerate: the host end that is there */
 };
 
-/* Room for @max endpoints, slot 0 included. 0 or -ENOMEM. */
-int pl_endpoints_init(struct pl_daemon *d, uint32_t max);
 /*
  * Reads the records of earlier runs. Records of an ADD that never ended are undone; broken files
  * are set aside. Call before the first resync. 0 or -errno.
  */
 int pl_endpoints_load(struct pl_daemon *d, struct pl_error *err);
-void pl_endpoints_clear(struct pl_daemon *d);
 
 /*
  * All or nothing. *ret lives until it is removed. @ret_routes: [{"dst","gw"}], caller owns.
@@ -55,16 +54,6 @@ void pl_endpoints_forget(struct pl_daemon *d, struct pl_endpoint *pod);
  */
 int pl_endpoints_check(struct pl_daemon *d, struct pl_endpoint *pod, int netns_fd,
 		       const struct pl_netconf *conf, json_t *differences, struct pl_error *err);
-
-struct pl_endpoint *pl_endpoints_find(const struct pl_daemon *d, const char *container_id,
-				      const char *ifname);
-struct pl_endpoint *pl_endpoints_by_ifindex(const struct pl_daemon *d, uint32_t ifindex);
-/*
- * For people: container id or a unique prefix of it (4 letters at least), CONTAINER:IFNAME, pod
- * name, NAMESPACE/NAME, address, host interface. -ENOENT, or -ENOTUNIQ naming the matches.
- */
-int pl_endpoints_query(const struct pl_daemon *d, const char *query, struct pl_endpoint **ret,
-		       struct pl_error *err);
 
 /* Desired facts of one pod as the links are now; sets ready, shaped, why. 0 or -ENOMEM. */
 int pl_endpoint_facts(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_facts *ret);

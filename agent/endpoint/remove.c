@@ -9,7 +9,7 @@
 #include <sys/random.h>
 
 #include "common/log.h"
-#include "endpoint/endpoint.h"
+#include "endpoint/internal.h"
 #include "endpoint/remove.h"
 #include "host/host.h"
 #include "host/masq.h"
@@ -326,4 +326,20 @@ void pl_leave_freep(struct pl_leave **ref)
 	if (l->turn)
 		event_free(l->turn);
 	free(l);
+}
+
+void pl_endpoints_forget(struct pl_daemon *d, struct pl_endpoint *pod)
+{
+	const struct pl_record *rec = &pod->rec;
+	int r = pl_record_remove(d->settings.run_dir, rec->container_id, rec->ifname);
+
+	if (r < 0)
+		pl_error_log("record not removed container=%s ifname=%s error=\"%s\"",
+			     rec->container_id, rec->ifname, strerror(-r));
+	pl_lease_release(d, rec);
+	if (rec->mode == PL_MODE_POD)
+		pl_links_del(&d->links, rec->ifindex);
+	pl_info("endpoint removed container=%s ifname=%s network=%s id=%u", rec->container_id,
+		rec->ifname, rec->network, pod->id);
+	pl_endpoints_drop(d, pod);
 }

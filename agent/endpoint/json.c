@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The endpoint object of replies.
+ */
+#include "endpoint/internal.h"
+#include "mirror/mirrors.h"
+
+static const char *attach_name(enum pl_attach_kind kind)
+{
+	switch (kind) {
+	case PL_ATTACHED_TCX:
+		return "tcx";
+	case PL_ATTACHED_CLSACT:
+		return "clsact";
+	case PL_ATTACHED_NETKIT:
+		return "netkit";
+	case PL_ATTACHED_NONE:
+		break;
+	}
+	return "none";
+}
+
+json_t *pl_endpoint_json(struct pl_daemon *d, const struct pl_endpoint *pod)
+{
+	const struct pl_record *r = &pod->rec;
+	enum pl_hook from = r->link_kind == PL_LINK_VETH ? PL_HOOK_FROM_POD : PL_HOOK_FROM_NETKIT;
+	json_t *j = pl_record_to_json(r);
+
+	json_object_set_new(j, "id", json_integer(pod->id));
+	json_object_set_new(j, "ready", json_boolean(pod->ready));
+	if (!pod->ready)
+		json_object_set_new(j, "notReady", json_string(pod->why));
+	json_object_set_new(j, "shaped", json_boolean(pod->shaped));
+	json_object_set_new(
+		j, "attached",
+		json_pack("{s:s, s:s}", "fromPod",
+			  attach_name(pl_datapath_attached(d->dp, from, r->ifindex)), "toPod",
+			  attach_name(pl_datapath_attached(d->dp, PL_HOOK_TO_POD, r->ifindex))));
+	json_object_set_new(j, "mirrors", pl_mirrors_of_endpoint(d->mirrors, pod));
+	return j;
+}
