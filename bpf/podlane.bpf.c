@@ -38,6 +38,8 @@ static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_nextho
 		return reason;
 	reason = pl_antispoof(p, pl_parse_headers(p, pl_is_l3_device(p->src)));
 	if (reason == PL_CONTINUE)
+		reason = pl_check_source(p);
+	if (reason == PL_CONTINUE)
 		reason = pl_check_pkt_type(p, pl_is_l3_device(p->src));
 	if (reason == PL_CONTINUE)
 		reason = pl_destination(p);
@@ -152,7 +154,7 @@ int pl_to_pod(struct __sk_buff *skb)
 		skb->mark = 0;
 	if (skb->tc_index & PL_SEEN_VALID) /* a pod must not learn of a mirror at the sender */
 		skb->tc_index = 0;
-	return pl_verdict(&p, reason, NULL, 0);
+	return pl_verdict_unforwarded(&p, reason);
 }
 
 /* Tail-called: makes the copies that skb->cb asks for, then ends the packet's way. */
@@ -177,7 +179,7 @@ int pl_mirror(struct __sk_buff *skb)
 	if (reason == PL_FORWARD_LOCAL) {
 		/* Only where memory ran out in between. */
 		if (!p.dst || !p.eth)
-			return TC_ACT_SHOT;
+			return pl_verdict_unforwarded(&p, PL_DROP_MIRROR_LOST);
 		if (!(state & PL_STATE_IN) && pl_mirror_rest(&p)) {
 			pl_rewrite_local(&p);
 			rewritten = 1;

@@ -99,7 +99,7 @@ const char *cli_reason_text(const char *reason)
 	static const struct {
 		const char *name, *text;
 	} reasons[] = {
-#define REASON_ROW(name, text) {#name, text},
+#define REASON_ROW(effect, name, text) {#effect "_" #name, text},
 		PL_REASONS(REASON_ROW)
 #undef REASON_ROW
 	};
@@ -111,6 +111,7 @@ const char *cli_reason_text(const char *reason)
 	return NULL;
 }
 
+/* The name begins with the effect, also that of a newer daemon's reason. */
 enum cli_style cli_reason_style(const char *reason)
 {
 	if (!strncmp(reason, "FORWARD_", 8))

@@ -13,7 +13,7 @@ struct counting {
 static const char *reason_name(unsigned int reason)
 {
 	static const char *const names[] = {
-#define REASON_NAME(name, text) #name,
+#define REASON_NAME(effect, name, text) #effect "_" #name,
 		PL_REASONS(REASON_NAME)
 #undef REASON_NAME
 	};

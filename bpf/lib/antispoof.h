@@ -135,7 +135,18 @@ PL_INLINE int pl_check_source6(const struct pl_packet *p)
 	return PL_DROP_SPOOFED_IP;
 }
 
-/* Needs eth, and reason: what pl_parse_headers() said. */
+/* Does the address that an IP packet comes from belong to its sender? A flow may prove it, too. */
+PL_INLINE int pl_check_source(const struct pl_packet *p)
+{
+	if (unlikely(p->src->flags & PL_EP_TRUSTED))
+		return PL_CONTINUE;
+	return p->family == 4 ? pl_check_source4(p) : pl_check_source6(p);
+}
+
+/*
+ * The frame, and all that it claims but the address that an IP packet comes from. Needs eth.
+ * @headers: what pl_parse_headers() said.
+ */
 PL_INLINE int pl_antispoof(struct pl_packet *p, int headers)
 {
 	int trusted = p->src->flags & PL_EP_TRUSTED;
@@ -154,9 +165,7 @@ PL_INLINE int pl_antispoof(struct pl_packet *p, int headers)
 		if (nd != PL_CONTINUE)
 			return nd;
 	}
-	if (unlikely(trusted))
-		return PL_CONTINUE;
-	return p->family == 4 ? pl_check_source4(p) : pl_check_source6(p);
+	return PL_CONTINUE;
 }
 
 #endif

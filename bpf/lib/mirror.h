@@ -39,12 +39,18 @@ enum {
 
 PL_INLINE int pl_is_drop(enum pl_reason reason)
 {
-	return reason >= PL_DROP_SPOOFED_MAC;
+	return pl_effect(reason) == PL_EFFECT_DROP;
 }
 
 PL_INLINE int pl_is_pass(enum pl_reason reason)
 {
-	return reason > PL_FORWARD_NATIVE && !pl_is_drop(reason);
+	return pl_effect(reason) == PL_EFFECT_PASS;
+}
+
+/* By name, as each is carried out in a way of its own: and so that the verifier can follow. */
+PL_INLINE int pl_is_forward(enum pl_reason reason)
+{
+	return reason == PL_FORWARD_LOCAL || reason == PL_FORWARD_NATIVE;
 }
 
 /* Tail-calls: returns where no copy can be made. */
@@ -152,10 +158,10 @@ PL_INLINE enum pl_mirrored pl_mirror_packet(struct pl_packet *p, enum pl_reason 
 PL_INLINE int pl_conclude_unforwarded(struct pl_packet *p, enum pl_reason reason)
 {
 	reason = pl_scalar_unknown(reason, p->skb);
-	if (reason <= PL_FORWARD_NATIVE) /* never: the verifier has forgotten */
+	if (pl_is_forward(reason)) /* never: the verifier has forgotten */
 		return TC_ACT_UNSPEC;
 	pl_mirror_packet(p, reason);
-	return pl_verdict(p, reason, NULL, 0);
+	return pl_verdict_unforwarded(p, reason);
 }
 
 /* The end of the programs that forward: copies, then the verdict. */
@@ -163,14 +169,13 @@ PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_nexthop *wa
 {
 	enum pl_mirrored mirrored;
 
-	if (reason > PL_FORWARD_NATIVE)
+	if (!pl_is_forward(reason))
 		return pl_conclude_unforwarded(p, reason);
 	mirrored = pl_mirror_packet(p, reason);
 	if (mirrored == PL_MIRROR_FAILED_REWRITTEN)
 		return pl_verdict(p, reason, way, 1);
 	if (mirrored == PL_MIRROR_FAILED &&
-	    pl_parse_headers(p, pl_is_l3_device(p->src)) != PL_CONTINUE &&
-	    reason <= PL_FORWARD_NATIVE)
+	    pl_parse_headers(p, pl_is_l3_device(p->src)) != PL_CONTINUE)
 		reason = PL_PASS_MALFORMED;
 	return pl_verdict(p, reason, way, 0);
 }

@@ -64,6 +64,18 @@ PL_INLINE int pl_send_native(struct pl_packet *p, struct pl_nexthop *way)
 	return bpf_redirect_neigh(way->ifindex, &way->next, sizeof(way->next), 0);
 }
 
+/* What podlane does not forward: the effect of the reason decides, whichever reason it is. */
+PL_INLINE int pl_action(enum pl_reason reason)
+{
+	return pl_effect(reason) == PL_EFFECT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+PL_INLINE int pl_verdict_unforwarded(const struct pl_packet *p, enum pl_reason reason)
+{
+	pl_count(p, reason);
+	return pl_action(reason);
+}
+
 /* @rewritten: pl_rewrite_local() is behind us. @way: set where the reason is FORWARD_NATIVE. */
 PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_nexthop *way,
 			 int rewritten)
@@ -76,14 +88,8 @@ PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_n
 		return pl_deliver(p);
 	case PL_FORWARD_NATIVE:
 		return pl_send_native(p, way);
-	case PL_DROP_SPOOFED_MAC:
-	case PL_DROP_SPOOFED_IP:
-	case PL_DROP_SPOOFED_ARP:
-	case PL_DROP_SPOOFED_ND:
-	case PL_DROP_MIRROR_LOOP:
-		return TC_ACT_SHOT;
 	default:
-		return TC_ACT_UNSPEC;
+		return pl_action(reason);
 	}
 }
 

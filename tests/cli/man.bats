@@ -18,8 +18,8 @@ same() { # FILE FILE
 }
 
 @test "podlane(8) has the table of reasons, word for word" {
-	printf '#include "podlane/reasons.h"\n#define ROW(name, text) name text\nPL_REASONS(ROW)\n' |
-		cc -E -P -Iinclude - | grep -o '[A-Z_]* *"[^"]*"' | sed 's/ *"/ /; s/"$//' >"$dir/source"
+	printf '#include "podlane/reasons.h"\n#define ROW(effect, name, text) effect##_##name text\nPL_REASONS(ROW)\n' |
+		cc -E -P -Iinclude - | grep -o '[A-Z][A-Z_]* *"[^"]*"' | sed 's/ *"/ /; s/"$//' >"$dir/source"
 	sed -n '/^\.Sh REASONS/,/^\.El/p' agent/man/podlane.8 |
 		awk '/^\.It Dv/ { name = $3; getline; print name, $0 }' >"$dir/page"
 	same "$dir/source" "$dir/page"

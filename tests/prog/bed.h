@@ -123,7 +123,7 @@ static uint32_t if_host_a, if_host_b, if_uplink, if_target, if_stage;
 static inline const char *reason_name(enum pl_reason reason)
 {
 	static const char *const names[] = {
-#define NAME(name, text) #name,
+#define NAME(effect, name, text) #effect "_" #name,
 		PL_REASONS(NAME)
 #undef NAME
 	};

@@ -602,7 +602,7 @@ static int expected_verdict(enum pl_reason reason)
 {
 	if (reason == PL_FORWARD_LOCAL || reason == PL_FORWARD_NATIVE)
 		return TC_ACT_REDIRECT;
-	return reason >= PL_DROP_SPOOFED_MAC ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	return pl_effect(reason) == PL_EFFECT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 
 /* 0 where all is as the row says; else says what is not. */
@@ -1143,6 +1143,7 @@ static bool exempt(enum pl_reason reason, int af)
 	case PL_PASS_UNSUPPORTED: /* a kernel without bpf_fib_lookup, which does not load us either
 				   */
 	case PL_PASS_MIRROR_COPY: /* the mirror tests' */
+	case PL_DROP_MIRROR_LOST:
 		return true;
 	default:
 		return false;
