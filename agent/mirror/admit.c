@@ -1,14 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Requests about mirror sessions: what is refused when configured, and how a session reads.
+ * New sessions: what is refused, and what is begun.
  */
-#include <ctype.h>
-
 #include "common/log.h"
-#include "endpoint/endpoint.h"
+#include "daemon/daemon.h"
+#include "endpoint/table.h"
 #include "mirror/internal.h"
-
-/* ---- what is refused ---- */
 
 static const char *pod_title(const struct pl_endpoint *pod, char buf[PL_NAME_MAX + 300])
 {
@@ -175,8 +172,6 @@ static int check_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, bool dec
 	return r;
 }
 
-/* ---- adding ---- */
-
 /* The slot is taken, nothing runs yet. Whatever fails is undone by the caller. */
 static int bring_up(struct pl_mirrors *m, unsigned int slot, struct pl_error *err)
 {
@@ -228,201 +223,4 @@ int pl_mirrors_add(struct pl_mirrors *m, const json_t *j, bool declared, unsigne
 		m->slots[slot]->target);
 	*ret_slot = slot;
 	return 0;
-}
-
-/* ---- how a session reads ---- */
-
-/* "sent_bytes" becomes "sentBytes". */
-static void put_counter(json_t *j, const char *name, uint64_t n)
-{
-	char camel[32];
-	size_t k = 0;
-
-	for (const char *c = name; *c && k + 1 < sizeof(camel); c++) {
-		if (*c == '_' && c[1])
-			camel[k++] = (char)toupper((unsigned char)*++c);
-		else
-			camel[k++] = *c;
-	}
-	camel[k] = '\0';
-	json_object_set_new(j, camel, json_integer((json_int_t)n));
-}
-
-static json_t *counters_json(const struct pl_mirrors *m, unsigned int slot)
-{
-	struct pl_mirror_stats stats = {0};
-	json_t *j = json_object();
-	char text[128];
-
-	(void)pl_datapath_mirror_stats(m->d->dp, slot, &stats);
-#define PUT(name, text) put_counter(j, #name, stats.name);
-	PL_MIRROR_COUNTERS(PUT)
-#undef PUT
-	if (stats.last_error) {
-		snprintf(text, sizeof(text), "%s (%s)", strerror((int)-stats.last_error),
-			 pl_errno_name((int)stats.last_error));
-		json_object_set_new(j, "lastError", json_string(text));
-	}
-	return j;
-}
-
-static size_t count_selected(const struct pl_mirrors *m, const struct pl_session *s)
-{
-	size_t n = 0;
-
-	for (uint32_t id = 1; id < m->d->max_pods; id++) {
-		const struct pl_endpoint *pod = m->d->pods[id];
-
-		if (pod && pod != m->leaving && (!s->target || pod->rec.ifindex != s->target))
-			n += s->spec.all || pl_mirror_names(&s->spec, &pod->rec);
-	}
-	return n;
-}
-
-static const char *state_of(const struct pl_mirrors *m, const struct pl_session *s, size_t selected,
-			    char why[512])
-{
-	const struct pl_nl_link *link = pl_links_get(&m->d->links, s->target);
-
-	snprintf(why, 512, "%s", s->why);
-	if (s->expired)
-		return "expired";
-	if (!s->target)
-		return "paused";
-	if (pl_session_needs_stage(s) && !m->stage) {
-		snprintf(why, 512, "the device that copies pass on their way (%s) is gone",
-			 PL_STAGE_DEVICE);
-		return "paused";
-	}
-	if (!selected && !s->spec.all) {
-		snprintf(why, 512, "no endpoint is named %.300s yet", s->spec.endpoints[0]);
-		return "waiting";
-	}
-	if (link && !(link->flags & IFF_UP))
-		snprintf(why, 512, "device %s is down: copies are lost", link->name);
-	else if (link && !(link->flags & IFF_LOWER_UP))
-		snprintf(why, 512, "device %s has no carrier: copies may be lost", link->name);
-	else if (s->fits && s->fits == pl_session_snaplen(s))
-		snprintf(why, 512, "copies are cut to %u bytes, the most that the tunnel takes",
-			 s->fits);
-	return "active";
-}
-
-static void put_target_device(const struct pl_mirrors *m, const struct pl_session *s,
-			      unsigned int slot, json_t *j)
-{
-	const struct pl_nl_link *link = pl_links_get(&m->d->links, s->target);
-	char name[IFNAMSIZ];
-
-	if (!s->target)
-		return;
-	json_object_set_new(j, "targetIfindex", json_integer((json_int_t)s->target));
-	/* The cache learns of a tunnel by an event that may still be on its way. */
-	pl_mirror_tunnel_name(slot, name);
-	if (pl_mirror_tunnel_kind(&s->spec.target))
-		json_object_set_new(j, "targetDevice", json_string(name));
-	else if (link)
-		json_object_set_new(j, "targetDevice", json_string(link->name));
-}
-
-static json_t *session_json(const struct pl_mirrors *m, unsigned int slot)
-{
-	const struct pl_session *s = m->slots[slot];
-	json_t *j = pl_mirror_spec_to_json(&s->spec);
-	size_t selected = count_selected(m, s);
-	uint64_t now = pl_now_ns();
-	char why[512];
-
-	json_object_set_new(j, "state", json_string(state_of(m, s, selected, why)));
-	if (why[0])
-		json_object_set_new(j, "why", json_string(why));
-	json_object_set_new(j, "slot", json_integer(slot));
-	json_object_set_new(j, "declared", json_boolean(s->declared));
-	json_object_set_new(j, "selected", json_integer((json_int_t)selected));
-	put_target_device(m, s, slot, j);
-	if (s->expires_ns && !s->expired)
-		json_object_set_new(
-			j, "secondsLeft",
-			json_integer(s->expires_ns > now
-					     ? (json_int_t)((s->expires_ns - now) / 1000000000)
-					     : 0));
-	json_object_set_new(j, "counters", counters_json(m, slot));
-	return j;
-}
-
-json_t *pl_mirrors_list(struct pl_mirrors *m)
-{
-	json_t *list = json_array();
-
-	for (unsigned int slot = 0; m && slot < PL_MIRRORS_MAX; slot++)
-		if (m->slots[slot])
-			json_array_append_new(list, session_json(m, slot));
-	return list;
-}
-
-size_t pl_mirrors_count(const struct pl_mirrors *m)
-{
-	size_t n = 0;
-
-	for (unsigned int slot = 0; m && slot < PL_MIRRORS_MAX; slot++)
-		n += m->slots[slot] != NULL;
-	return n;
-}
-
-json_t *pl_mirrors_of_endpoint(struct pl_mirrors *m, const struct pl_endpoint *pod)
-{
-	json_t *names = json_array();
-
-	for (unsigned int slot = 0; m && slot < PL_MIRRORS_MAX; slot++) {
-		const struct pl_session *s = m->slots[slot];
-
-		if (s && !s->expired && s->target != pod->rec.ifindex &&
-		    (s->spec.all || pl_mirror_names(&s->spec, &pod->rec)))
-			json_array_append_new(names, json_string(s->spec.name));
-	}
-	return names;
-}
-
-/* ---- requests ---- */
-
-static int find_named(const struct pl_mirrors *m, const json_t *request, unsigned int *ret,
-		      struct pl_error *err)
-{
-	const char *name = json_string_value(json_object_get(request, "name")), *key;
-	json_t *value;
-
-	json_object_foreach ((json_t *)request, key, value)
-		if (strcmp(key, "op") && strcmp(key, "v") && strcmp(key, "name"))
-			return pl_fail(err, -ENOTSUP, "unknown key \"%s\" in the request", key);
-	if (!name)
-		return pl_fail(err, -EINVAL, "the request lacks \"name\"");
-	*ret = pl_mirrors_find(m, name);
-	if (*ret == PL_MIRRORS_MAX)
-		return pl_fail(err, -ENOENT,
-			       "there is no mirror session %.80s; see: podlane mirror list", name);
-	return 0;
-}
-
-int pl_mirrors_request(struct pl_mirrors *m, const char *op, const json_t *request,
-		       json_t **ret_reply, struct pl_error *err)
-{
-	json_t *mirror;
-	unsigned int slot;
-	int r;
-
-	if (strcmp(op, "mirror.add") == 0)
-		r = pl_mirrors_add(m, request, false, &slot, err);
-	else
-		r = find_named(m, request, &slot, err);
-	if (r < 0)
-		return r;
-	mirror = session_json(m, slot);
-	if (strcmp(op, "mirror.del") == 0) {
-		pl_info("mirror session deleted name=%s", m->slots[slot]->spec.name);
-		pl_session_remove(m, slot);
-		/* What came until the very end: nobody has the slot yet. */
-		json_object_set_new(mirror, "counters", counters_json(m, slot));
-	}
-	*ret_reply = json_pack("{s:b, s:o}", "ok", 1, "mirror", mirror);
-	return *ret_reply ? 0 : pl_fail(err, -ENOMEM, "mirror session: out of memory");
 }

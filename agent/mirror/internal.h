@@ -36,45 +36,68 @@ struct pl_mirrors {
 	const struct pl_endpoint *leaving; /* in the table still, but no target any more */
 };
 
-/* ---- mirrors.c ---- */
+/* ---- session.c ---- */
 
 void pl_session_freep(struct pl_session **s);
+/* Do its copies take the way through the stage? */
+bool pl_session_needs_stage(const struct pl_session *s);
+bool pl_session_is_running(const struct pl_mirrors *m, const struct pl_session *s);
+bool pl_session_is_tunnel(const struct pl_session *s);
+/* Bytes that copies are cut to, by its own snap length or the target's; 0: none. */
+uint32_t pl_session_snaplen(const struct pl_session *s);
+
+/* ---- stage.c ---- */
+
+bool pl_mirrors_stage_needed(const struct pl_mirrors *m);
+/* Makes or removes the stage, as the sessions need it. */
+int pl_mirrors_fit_stage(struct pl_mirrors *m, struct pl_error *err);
+/* Of devices that are no more, or go now: that of @without; PL_MIRRORS_MAX: none. */
+void pl_mirrors_drop_attachments(struct pl_mirrors *m, unsigned int without);
+void pl_session_remove_tunnel(struct pl_mirrors *m, unsigned int slot);
+/* What an earlier run left behind, and no session needs. */
+void pl_mirrors_sweep_devices(struct pl_mirrors *m);
+
+/* ---- target.c ---- */
+
+/* Finds or makes the target. False: it is away, why says so. */
+bool pl_session_resolve(struct pl_mirrors *m, unsigned int slot);
+/* The pod whose host end is the target now, or NULL. */
+const struct pl_endpoint *pl_session_target_endpoint(const struct pl_mirrors *m,
+						     const struct pl_session *s);
+
+/* ---- facts.c ---- */
+
+void pl_mirrors_session_views(const struct pl_mirrors *m,
+			      struct pl_mirror_view views[PL_MIRRORS_MAX]);
+void pl_mirrors_store_masks(const struct pl_mirrors *m, const struct pl_mirror_view *views,
+			    const struct pl_endpoint *pod);
+/*
+ * Brings the datapath to what the sessions are now. No packet is matched by halves: a slot that
+ * changes is off first, masks follow, then it is on.
+ */
+void pl_mirrors_converge(struct pl_mirrors *m);
+/* The stage too: there before any session points to it, and gone only after the last one. */
+void pl_mirrors_sync(struct pl_mirrors *m);
+/* Makes the match program of all filters and puts it in place. The old one stays on failure. */
+int pl_mirrors_renew_program(struct pl_mirrors *m, struct pl_error *err);
+void pl_mirrors_renew_program_or_log(struct pl_mirrors *m);
+
+/* ---- lifecycle.c ---- */
+
 /*
  * A session of @spec (taken over, also on failure) in a free slot, not yet running. -EINVAL: the
  * filter; -ENOSPC: every slot is taken.
  */
 int pl_session_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, unsigned int *ret_slot,
 		   struct pl_error *err);
-/* Do its copies take the way through the stage? */
-bool pl_session_needs_stage(const struct pl_session *s);
-/* Bytes that copies are cut to, by its own snap length or the target's; 0: none. */
-uint32_t pl_session_snaplen(const struct pl_session *s);
-/* Finds or makes the target. False: it is away, why says so. */
-bool pl_session_resolve(struct pl_mirrors *m, unsigned int slot);
-/* Its slot is free after it; devices and record go too. */
-void pl_session_remove(struct pl_mirrors *m, unsigned int slot);
-/* Makes the match program of all filters and puts it in place. The old one stays on failure. */
-int pl_mirrors_renew_program(struct pl_mirrors *m, struct pl_error *err);
-/*
- * Brings the datapath to what the sessions are now. No packet is matched by halves: a slot that
- * changes is off first, masks follow, then it is on.
- */
-void pl_mirrors_converge(struct pl_mirrors *m);
-/* Makes or removes the stage, as the sessions need it. */
-int pl_mirrors_fit_stage(struct pl_mirrors *m, struct pl_error *err);
-/* The slot of the session called @name, PL_MIRRORS_MAX where there is none. */
-unsigned int pl_mirrors_find(const struct pl_mirrors *m, const char *name);
-/* The pod whose host end is the target now, or NULL. */
-const struct pl_endpoint *pl_session_target_endpoint(const struct pl_mirrors *m,
-						     const struct pl_session *s);
+/* Runs again in a second, if a session has a deadline. */
+void pl_mirrors_arm_timer(struct pl_mirrors *m);
+void pl_mirrors_on_timer(int fd, short what, void *mirrors);
 
-/* ---- admit.c ---- */
+/* ---- declared.c ---- */
 
-/*
- * Adds a session. @declared: of the configuration; then a target may be away. All or nothing.
- */
-int pl_mirrors_add(struct pl_mirrors *m, const json_t *j, bool declared, unsigned int *ret_slot,
-		   struct pl_error *err);
+/* The configuration's sessions: those that are recorded as they stand go on, others begin. */
+void pl_mirrors_take_declared(struct pl_mirrors *m);
 
 /* ---- record.c ---- */
 

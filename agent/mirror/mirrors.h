@@ -19,11 +19,18 @@ void pl_mirrors_freep(struct pl_mirrors **mirrors);
 int pl_mirrors_remove_devices(struct pl_error *err);
 
 /*
- * "mirror.add", "mirror.del", "mirror.show". 0 with *ret_reply owned by the caller, else -errno
- * and a sentence.
+ * Adds a session. @declared: of the configuration; then a target may be away. All or nothing.
  */
-int pl_mirrors_request(struct pl_mirrors *mirrors, const char *op, const json_t *request,
-		       json_t **ret_reply, struct pl_error *err);
+int pl_mirrors_add(struct pl_mirrors *mirrors, const json_t *j, bool declared,
+		   unsigned int *ret_slot, struct pl_error *err);
+/* The slot of the session called @name, PL_MIRRORS_MAX where there is none. */
+unsigned int pl_mirrors_find(const struct pl_mirrors *mirrors, const char *name);
+/* Its slot is free after it; devices and record go too. */
+void pl_session_remove(struct pl_mirrors *mirrors, unsigned int slot);
+/* The session in @slot as a reply gives it, and its counters alone; caller owns. */
+json_t *pl_session_json(const struct pl_mirrors *mirrors, unsigned int slot);
+json_t *pl_session_counters_json(const struct pl_mirrors *mirrors, unsigned int slot);
+
 /* All sessions with their counters, as "mirror.list" gives them; caller owns. */
 json_t *pl_mirrors_list(struct pl_mirrors *mirrors);
 size_t pl_mirrors_count(const struct pl_mirrors *mirrors);
