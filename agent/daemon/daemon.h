@@ -65,4 +65,9 @@ struct pl_daemon {
 	int lock_fd;
 };
 
+/* Until a signal ends it, or something fails. Frees all but the settings. */
+int pl_daemon_run(struct pl_daemon *d, struct pl_error *err);
+/* Takes the datapath off the node, in place of running. */
+int pl_daemon_remove(struct pl_daemon *d, struct pl_error *err);
+
 #endif
