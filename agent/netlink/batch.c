@@ -6,33 +6,11 @@
  */
 #include <arpa/inet.h>
 #include <net/if.h>
-#include <linux/if_tunnel.h>
-#include <linux/ip6_tunnel.h>
-#include <linux/veth.h>
-#include "netlink/internal.h"
+#include "netlink/batch.h"
 
 enum {
 	MESSAGE_MAX = 1024, /* more than the longest message that is built here */
 	TEXT_MAX = 160,
-};
-
-struct message {
-	size_t offset; /* in the batch's buffer */
-	bool creates;  /* makes a link */
-	bool reads;
-	bool may_miss;
-	int forgiven;		/* an -errno that counts as success; 0: none */
-	struct pl_nl_link *ret; /* of a read */
-	struct pl_nl_link got;
-};
-
-struct pl_nl_batch {
-	struct pl_nl *nl;
-	char *buf;
-	size_t len, cap;
-	struct message *v;
-	size_t n, v_cap;
-	int failed; /* -errno of the first message that could not be built */
 };
 
 int pl_nl_batch_new(struct pl_nl *nl, struct pl_nl_batch **ret)
@@ -69,7 +47,7 @@ static int reserve(struct pl_nl_batch *b)
 	}
 	if (b->n == b->v_cap) {
 		size_t cap = b->v_cap ? b->v_cap * 2 : 16;
-		struct message *v = realloc(b->v, cap * sizeof(*v));
+		struct pl_nl_message *v = realloc(b->v, cap * sizeof(*v));
 
 		if (!v)
 			return -ENOMEM;
@@ -79,7 +57,7 @@ static int reserve(struct pl_nl_batch *b)
 	return 0;
 }
 
-static int give_up(struct pl_nl_batch *b, int code)
+int pl_nl_batch_give_up(struct pl_nl_batch *b, int code)
 {
 	if (!b->failed)
 		b->failed = code;
@@ -87,21 +65,21 @@ static int give_up(struct pl_nl_batch *b, int code)
 }
 
 /* NULL: the batch has failed. *ret_header is zeroed. */
-static struct nlmsghdr *begin(struct pl_nl_batch *b, uint16_t type, uint16_t flags,
-			      size_t header_size, void *ret_header)
+struct nlmsghdr *pl_nl_batch_begin(struct pl_nl_batch *b, uint16_t type, uint16_t flags, size_t header_size,
+		       void *ret_header)
 {
 	struct nlmsghdr *nlh;
 	int r = b->failed ? b->failed : reserve(b);
 
 	if (r < 0) {
-		give_up(b, r);
+		pl_nl_batch_give_up(b, r);
 		return NULL;
 	}
 	nlh = mnl_nlmsg_put_header(b->buf + b->len);
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
 	*(void **)ret_header = mnl_nlmsg_put_extra_header(nlh, header_size);
-	b->v[b->n] = (struct message){
+	b->v[b->n] = (struct pl_nl_message){
 		.offset = b->len,
 		.creates = type == RTM_NEWLINK && (flags & NLM_F_CREATE),
 		.reads = type == RTM_GETLINK,
@@ -109,7 +87,7 @@ static struct nlmsghdr *begin(struct pl_nl_batch *b, uint16_t type, uint16_t fla
 	return nlh;
 }
 
-static int end(struct pl_nl_batch *b, const struct nlmsghdr *nlh)
+int pl_nl_batch_end(struct pl_nl_batch *b, const struct nlmsghdr *nlh)
 {
 	b->len += MNL_ALIGN(nlh->nlmsg_len);
 	b->n++;
@@ -119,7 +97,7 @@ static int end(struct pl_nl_batch *b, const struct nlmsghdr *nlh)
 /* Committing. */
 
 struct commit {
-	struct message *v; /* of the part that is on its way */
+	struct pl_nl_message *v; /* of the part that is on its way */
 	const char *buf;
 	struct pl_error *err;
 	bool failed;
@@ -130,7 +108,7 @@ static bool is_missing(int code)
 	return code == -ENODEV || code == -ESRCH || code == -ENOENT || code == -EADDRNOTAVAIL;
 }
 
-static int fail_message(struct commit *c, const struct message *m, int code, const char *kernel)
+static int fail_message(struct commit *c, const struct pl_nl_message *m, int code, const char *kernel)
 {
 	const struct nlmsghdr *nlh = (const struct nlmsghdr *)(c->buf + m->offset);
 	char what[TEXT_MAX];
@@ -148,7 +126,7 @@ static int fail_message(struct commit *c, const struct message *m, int code, con
 static int on_answer(unsigned int index, const struct nlmsghdr *nlh, void *arg)
 {
 	struct commit *c = arg;
-	struct message *m = &c->v[index];
+	struct pl_nl_message *m = &c->v[index];
 	char kernel[TEXT_MAX] = "";
 	int code;
 	int r;
@@ -179,7 +157,7 @@ static size_t next_part(const struct pl_nl_batch *b, size_t from)
 	size_t i;
 
 	for (i = from; i < b->n && i - from < PL_NL_SEND_MESSAGES; i++) {
-		const struct message *m = &b->v[i];
+		const struct pl_nl_message *m = &b->v[i];
 
 		if (end_of(b, i + 1) - b->v[from].offset > PL_NL_SEND_BYTES)
 			break;
@@ -230,236 +208,27 @@ void pl_nl_allow_missing(struct pl_nl_batch *b)
 		b->v[b->n - 1].may_miss = true;
 }
 
-/* Making links. */
-
-static bool name_fits(const char *name)
-{
-	return name && name[0] && strlen(name) < IFNAMSIZ;
-}
-
-static bool mac_is_zero(const struct pl_mac *mac)
-{
-	static const struct pl_mac zero;
-
-	return memcmp(mac, &zero, sizeof(zero)) == 0;
-}
-
-static void put_end(struct nlmsghdr *nlh, const char *name, const struct pl_mac *mac, uint32_t mtu)
-{
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	if (!mac_is_zero(mac))
-		mnl_attr_put(nlh, IFLA_ADDRESS, sizeof(mac->bytes), mac->bytes);
-	if (mtu)
-		mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
-}
-
-static struct nlmsghdr *begin_link(struct pl_nl_batch *b, uint32_t ifindex)
-{
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = begin(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifi), &ifi);
-
-	if (nlh)
-		ifi->ifi_index = (int)ifindex;
-	return nlh;
-}
-
-static void put_peer(struct nlmsghdr *nlh, uint16_t type, const struct pl_nl_pair *pair,
-		     const struct pl_mac *mac)
-{
-	struct nlattr *peer = mnl_attr_nest_start(nlh, type);
-	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
-
-	ifi->ifi_index = (int)pair->peer_ifindex;
-	put_end(nlh, pair->peer_name, mac, pair->mtu);
-	if (pair->peer_netns_fd >= 0)
-		mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)pair->peer_netns_fd);
-	mnl_attr_nest_end(nlh, peer);
-}
-
-static int check_pair(struct pl_nl_batch *b, const struct pl_nl_pair *pair)
-{
-	if (!name_fits(pair->name) || !name_fits(pair->peer_name) ||
-	    (pair->peer_ifindex && !pair->ifindex))
-		return give_up(b, -EINVAL);
-	return 0;
-}
-
-int pl_nl_add_veth(struct pl_nl_batch *b, const struct pl_nl_pair *pair)
-{
-	struct nlattr *info, *data;
-	struct nlmsghdr *nlh;
-	int r = check_pair(b, pair);
-
-	if (r < 0)
-		return r;
-	nlh = begin_link(b, pair->ifindex);
-	if (!nlh)
-		return b->failed;
-	put_end(nlh, pair->name, &pair->mac, pair->mtu);
-	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");
-	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
-	put_peer(nlh, VETH_INFO_PEER, pair, &pair->peer_mac);
-	mnl_attr_nest_end(nlh, data);
-	mnl_attr_nest_end(nlh, info);
-	return end(b, nlh);
-}
-
-int pl_nl_add_netkit(struct pl_nl_batch *b, const struct pl_nl_pair *pair, bool l2)
-{
-	static const struct pl_mac none;
-	struct nlattr *info, *data;
-	struct nlmsghdr *nlh;
-	int r = check_pair(b, pair);
-
-	if (r < 0)
-		return r;
-	nlh = begin_link(b, pair->ifindex);
-	if (!nlh)
-		return b->failed;
-	/* In L3 mode any address, even the zero one, is refused. */
-	put_end(nlh, pair->name, l2 ? &pair->mac : &none, pair->mtu);
-	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "netkit");
-	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
-	mnl_attr_put_u32(nlh, PL_IFLA_NETKIT_MODE, l2 ? PL_NETKIT_L2 : PL_NETKIT_L3);
-	/* Both by name of the sender: the primary's packets go to the pod. */
-	mnl_attr_put_u32(nlh, PL_IFLA_NETKIT_POLICY, PL_NETKIT_PASS);
-	mnl_attr_put_u32(nlh, PL_IFLA_NETKIT_PEER_POLICY, PL_NETKIT_DROP);
-	put_peer(nlh, PL_IFLA_NETKIT_PEER_INFO, pair, l2 ? &pair->peer_mac : &none);
-	mnl_attr_nest_end(nlh, data);
-	mnl_attr_nest_end(nlh, info);
-	return end(b, nlh);
-}
-
-static void put_ip(struct nlmsghdr *nlh, uint16_t type, const struct pl_ip *ip)
-{
-	mnl_attr_put(nlh, type, pl_ip_bits(ip->family) / 8, ip->bytes);
-}
-
-/* @local may be NULL or of family 0. */
-static bool tunnel_ends_match(const struct pl_ip *remote, const struct pl_ip *local)
-{
-	if (remote->family != AF_INET && remote->family != AF_INET6)
-		return false;
-	return !local || !local->family || local->family == remote->family;
-}
-
-int pl_nl_add_vxlan(struct pl_nl_batch *b, const char *name, uint32_t vni,
-		    const struct pl_ip *remote, const struct pl_ip *local, uint16_t port,
-		    uint32_t mtu)
-{
-	bool v6 = remote->family == AF_INET6;
-	struct nlattr *info, *data;
-	struct nlmsghdr *nlh;
-
-	if (!name_fits(name) || !tunnel_ends_match(remote, local))
-		return give_up(b, -EINVAL);
-	nlh = begin_link(b, 0);
-	if (!nlh)
-		return b->failed;
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	if (mtu)
-		mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
-	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "vxlan");
-	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
-	mnl_attr_put_u32(nlh, IFLA_VXLAN_ID, vni);
-	put_ip(nlh, v6 ? IFLA_VXLAN_GROUP6 : IFLA_VXLAN_GROUP, remote);
-	if (local && local->family)
-		put_ip(nlh, v6 ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL, local);
-	mnl_attr_put_u16(nlh, IFLA_VXLAN_PORT, htons(port));
-	/* One remote for every destination: nothing is to be learned from what comes back. */
-	mnl_attr_put_u8(nlh, IFLA_VXLAN_LEARNING, 0);
-	mnl_attr_nest_end(nlh, data);
-	mnl_attr_nest_end(nlh, info);
-	return end(b, nlh);
-}
-
-/* A copy that outgrows the path is fragmented outside, whatever its own DF bit says. */
-static void put_gre_fragmenting(struct nlmsghdr *nlh, bool v6)
-{
-	if (v6) {
-		mnl_attr_put_u32(nlh, IFLA_GRE_FLAGS, IP6_TNL_F_IGN_ENCAP_LIMIT);
-		return;
-	}
-	mnl_attr_put_u8(nlh, IFLA_GRE_PMTUDISC, 0);
-	mnl_attr_put_u8(nlh, IFLA_GRE_IGNORE_DF, 1);
-}
-
-static void put_gre_key(struct nlmsghdr *nlh, bool erspan, uint32_t key)
-{
-	/* ERSPAN has both by definition: the key is its session id. */
-	uint16_t flags = erspan ? GRE_KEY | GRE_SEQ : key ? GRE_KEY : 0;
-
-	if (!flags)
-		return;
-	mnl_attr_put_u16(nlh, IFLA_GRE_IFLAGS, flags);
-	mnl_attr_put_u16(nlh, IFLA_GRE_OFLAGS, flags);
-	mnl_attr_put_u32(nlh, IFLA_GRE_IKEY, htonl(key));
-	mnl_attr_put_u32(nlh, IFLA_GRE_OKEY, htonl(key));
-	if (erspan)
-		mnl_attr_put_u8(nlh, IFLA_GRE_ERSPAN_VER, 1);
-}
-
-static bool gre_kind_fits(const char *kind, bool v6)
-{
-	if (v6)
-		return strcmp(kind, "ip6gretap") == 0 || strcmp(kind, "ip6erspan") == 0;
-	return strcmp(kind, "gretap") == 0 || strcmp(kind, "erspan") == 0;
-}
-
-int pl_nl_add_gre(struct pl_nl_batch *b, const char *name, const char *kind,
-		  const struct pl_ip *remote, const struct pl_ip *local, uint32_t key, uint32_t mtu)
-{
-	enum { TTL = 64 };
-	bool v6 = remote->family == AF_INET6;
-	struct nlattr *info, *data;
-	struct nlmsghdr *nlh;
-
-	if (!name_fits(name) || !tunnel_ends_match(remote, local) || !gre_kind_fits(kind, v6))
-		return give_up(b, -EINVAL);
-	nlh = begin_link(b, 0);
-	if (!nlh)
-		return b->failed;
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	if (mtu)
-		mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
-	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
-	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
-	put_ip(nlh, IFLA_GRE_REMOTE, remote);
-	if (local && local->family)
-		put_ip(nlh, IFLA_GRE_LOCAL, local);
-	mnl_attr_put_u8(nlh, IFLA_GRE_TTL, TTL);
-	put_gre_fragmenting(nlh, v6);
-	put_gre_key(nlh, strstr(kind, "erspan") != NULL, key);
-	mnl_attr_nest_end(nlh, data);
-	mnl_attr_nest_end(nlh, info);
-	return end(b, nlh);
-}
-
 /* Links that are there. */
 
 int pl_nl_read_link(struct pl_nl_batch *b, const char *name, uint32_t ifindex,
 		    struct pl_nl_link *ret)
 {
 	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = begin(b, RTM_GETLINK, 0, sizeof(*ifi), &ifi);
+	struct nlmsghdr *nlh = pl_nl_batch_begin(b, RTM_GETLINK, 0, sizeof(*ifi), &ifi);
 
 	if (!nlh)
 		return b->failed;
 	if (pl_nl_put_link_id(nlh, name, ifindex) < 0)
-		return give_up(b, -EINVAL);
+		return pl_nl_batch_give_up(b, -EINVAL);
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	b->v[b->n].ret = ret;
-	return end(b, nlh);
+	return pl_nl_batch_end(b, nlh);
 }
 
 static struct nlmsghdr *begin_change(struct pl_nl_batch *b, uint32_t ifindex,
 				     struct ifinfomsg **ret_ifi)
 {
-	struct nlmsghdr *nlh = begin(b, RTM_NEWLINK, 0, sizeof(**ret_ifi), ret_ifi);
+	struct nlmsghdr *nlh = pl_nl_batch_begin(b, RTM_NEWLINK, 0, sizeof(**ret_ifi), ret_ifi);
 
 	if (nlh)
 		(*ret_ifi)->ifi_index = (int)ifindex;
@@ -475,7 +244,7 @@ int pl_nl_set_up(struct pl_nl_batch *b, uint32_t ifindex, bool up)
 		return b->failed;
 	ifi->ifi_change = IFF_UP;
 	ifi->ifi_flags = up ? IFF_UP : 0;
-	return end(b, nlh);
+	return pl_nl_batch_end(b, nlh);
 }
 
 int pl_nl_set_mtu(struct pl_nl_batch *b, uint32_t ifindex, uint32_t mtu)
@@ -486,7 +255,7 @@ int pl_nl_set_mtu(struct pl_nl_batch *b, uint32_t ifindex, uint32_t mtu)
 	if (!nlh)
 		return b->failed;
 	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
-	return end(b, nlh);
+	return pl_nl_batch_end(b, nlh);
 }
 
 int pl_nl_set_no_ll(struct pl_nl_batch *b, uint32_t ifindex)
@@ -504,7 +273,7 @@ int pl_nl_set_no_ll(struct pl_nl_batch *b, uint32_t ifindex)
 	mnl_attr_nest_end(nlh, spec);
 	/* Where IPv6 is off nobody makes such an address. */
 	b->v[b->n].forgiven = -EAFNOSUPPORT;
-	return end(b, nlh);
+	return pl_nl_batch_end(b, nlh);
 }
 
 int pl_nl_del_link(struct pl_nl_batch *b, const char *name, uint32_t ifindex)
@@ -512,13 +281,13 @@ int pl_nl_del_link(struct pl_nl_batch *b, const char *name, uint32_t ifindex)
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh;
 
-	if (name ? !name_fits(name) : ifindex == 0)
-		return give_up(b, -EINVAL);
-	nlh = begin(b, RTM_DELLINK, 0, sizeof(*ifi), &ifi);
+	if (name ? !pl_nl_name_fits(name) : ifindex == 0)
+		return pl_nl_batch_give_up(b, -EINVAL);
+	nlh = pl_nl_batch_begin(b, RTM_DELLINK, 0, sizeof(*ifi), &ifi);
 	if (!nlh)
 		return b->failed;
 	pl_nl_put_link_id(nlh, name, ifindex);
-	return end(b, nlh);
+	return pl_nl_batch_end(b, nlh);
 }
 
 int pl_nl_set_group(struct pl_nl_batch *b, uint32_t ifindex, uint32_t group)
@@ -529,7 +298,7 @@ int pl_nl_set_group(struct pl_nl_batch *b, uint32_t ifindex, uint32_t group)
 	if (!nlh)
 		return b->failed;
 	mnl_attr_put_u32(nlh, IFLA_GROUP, group);
-	return end(b, nlh);
+	return pl_nl_batch_end(b, nlh);
 }
 
 int pl_nl_del_group(struct pl_nl_batch *b, uint32_t group)
@@ -538,12 +307,12 @@ int pl_nl_del_group(struct pl_nl_batch *b, uint32_t group)
 	struct nlmsghdr *nlh;
 
 	if (group == 0) /* the default group: every link that is in no other */
-		return give_up(b, -EINVAL);
-	nlh = begin(b, RTM_DELLINK, 0, sizeof(*ifi), &ifi);
+		return pl_nl_batch_give_up(b, -EINVAL);
+	nlh = pl_nl_batch_begin(b, RTM_DELLINK, 0, sizeof(*ifi), &ifi);
 	if (!nlh)
 		return b->failed;
 	mnl_attr_put_u32(nlh, IFLA_GROUP, group);
-	return end(b, nlh);
+	return pl_nl_batch_end(b, nlh);
 }
 
 /* Addresses, routes, neighbours. */
@@ -555,19 +324,19 @@ static int put_addr(struct pl_nl_batch *b, uint16_t type, uint16_t message_flags
 	struct nlmsghdr *nlh;
 
 	if (ip->len > pl_ip_bits(ip->ip.family))
-		return give_up(b, -EINVAL);
-	nlh = begin(b, type, message_flags, sizeof(*ifa), &ifa);
+		return pl_nl_batch_give_up(b, -EINVAL);
+	nlh = pl_nl_batch_begin(b, type, message_flags, sizeof(*ifa), &ifa);
 	if (!nlh)
 		return b->failed;
 	ifa->ifa_family = ip->ip.family;
 	ifa->ifa_prefixlen = ip->len;
 	ifa->ifa_scope = scope;
 	ifa->ifa_index = ifindex;
-	put_ip(nlh, IFA_LOCAL, &ip->ip);
-	put_ip(nlh, IFA_ADDRESS, &ip->ip);
+	pl_nl_put_ip(nlh, IFA_LOCAL, &ip->ip);
+	pl_nl_put_ip(nlh, IFA_ADDRESS, &ip->ip);
 	if (flags)
 		mnl_attr_put_u32(nlh, IFA_FLAGS, flags);
-	return end(b, nlh);
+	return pl_nl_batch_end(b, nlh);
 }
 
 int pl_nl_add_addr(struct pl_nl_batch *b, uint32_t ifindex, const struct pl_prefix *ip,
@@ -588,7 +357,7 @@ static void put_gateway(struct nlmsghdr *nlh, uint8_t family, const struct pl_ip
 	struct rtvia *via = (struct rtvia *)buf;
 
 	if (gateway->family == family) {
-		put_ip(nlh, RTA_GATEWAY, gateway);
+		pl_nl_put_ip(nlh, RTA_GATEWAY, gateway);
 		return;
 	}
 	via->rtvia_family = gateway->family;
@@ -620,8 +389,8 @@ static int put_route(struct pl_nl_batch *b, uint16_t type, uint16_t flags,
 	/* IPv4 may go by an IPv6 gateway, not the other way round. */
 	if (pl_ip_bits(family) == 0 || route->dst.len > pl_ip_bits(family) ||
 	    (route->gateway.family == AF_INET && family != AF_INET))
-		return give_up(b, -EINVAL);
-	nlh = begin(b, type, flags, sizeof(*rtm), &rtm);
+		return pl_nl_batch_give_up(b, -EINVAL);
+	nlh = pl_nl_batch_begin(b, type, flags, sizeof(*rtm), &rtm);
 	if (!nlh)
 		return b->failed;
 	rtm->rtm_family = family;
@@ -635,7 +404,7 @@ static int put_route(struct pl_nl_batch *b, uint16_t type, uint16_t flags,
 		rtm->rtm_flags = RTNH_F_ONLINK;
 	mnl_attr_put_u32(nlh, RTA_TABLE, route->table ? route->table : RT_TABLE_MAIN);
 	if (route->dst.len)
-		put_ip(nlh, RTA_DST, &route->dst.ip);
+		pl_nl_put_ip(nlh, RTA_DST, &route->dst.ip);
 	if (route->gateway.family)
 		put_gateway(nlh, family, &route->gateway);
 	if (route->oif)
@@ -643,7 +412,7 @@ static int put_route(struct pl_nl_batch *b, uint16_t type, uint16_t flags,
 	if (route->priority)
 		mnl_attr_put_u32(nlh, RTA_PRIORITY, route->priority);
 	put_metrics(nlh, route);
-	return end(b, nlh);
+	return pl_nl_batch_end(b, nlh);
 }
 
 int pl_nl_add_route(struct pl_nl_batch *b, const struct pl_nl_route *route)
@@ -668,14 +437,14 @@ int pl_nl_add_neigh(struct pl_nl_batch *b, uint32_t ifindex, const struct pl_ip 
 	struct ndmsg *ndm;
 
 	if (pl_ip_bits(ip->family) == 0)
-		return give_up(b, -EINVAL);
-	nlh = begin(b, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*ndm), &ndm);
+		return pl_nl_batch_give_up(b, -EINVAL);
+	nlh = pl_nl_batch_begin(b, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sizeof(*ndm), &ndm);
 	if (!nlh)
 		return b->failed;
 	ndm->ndm_family = ip->family;
 	ndm->ndm_ifindex = (int)ifindex;
 	ndm->ndm_state = NUD_PERMANENT;
-	put_ip(nlh, NDA_DST, ip);
+	pl_nl_put_ip(nlh, NDA_DST, ip);
 	mnl_attr_put(nlh, NDA_LLADDR, sizeof(mac->bytes), mac->bytes);
-	return end(b, nlh);
+	return pl_nl_batch_end(b, nlh);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Shared by socket.c, batch.c, decode.c and monitor.c, and by nobody else: the request
+ * Shared by socket.c, batch*.c, decode.c and monitor.c, and by nobody else: the request
  * socket, one exchange on it, and UAPI constants that are younger than the headers of Debian 12.
  */
 #ifndef PODLANE_NETLINK_INTERNAL_H
