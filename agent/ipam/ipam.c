@@ -6,292 +6,22 @@
  * goes round its ranges; what was released rests until all else there was handed out. Nothing
  * here touches a file or the kernel.
  */
-#include "ipam/ipam.h"
-
-#define CHUNK_BITS  512 /* addresses: the last 9 bits */
-#define CHUNK_WORDS (CHUNK_BITS / 64)
-#define BUCKETS_MIN 64
-#define RECENT_MAX  32 /* cursors of one network */
-/* Chunks that only remember released addresses; beyond, in a huge range, they are forgotten. */
-#define IDLE_CHUNKS_MAX 4096
-
-struct chunk {
-	struct chunk *next; /* in the bucket */
-	struct pl_ip base;  /* last 9 bits zero */
-	unsigned int n_used;
-	uint64_t used[CHUNK_WORDS];
-	uint64_t resting[CHUNK_WORDS]; /* of those not used: released in this round */
-};
-
-/*
- * The addresses that a network handed out last, newest first. The newest that lies in a range set
- * is that set's cursor; so a set keeps its cursor when the configuration moves it.
- */
-struct network {
-	struct network *next;
-	char name[PL_NAME_MAX + 1];
-	struct pl_ip recent[RECENT_MAX];
-	size_t n_recent;
-};
-
-struct pl_ipam {
-	struct chunk **buckets;
-	size_t n_buckets; /* a power of two */
-	size_t n_chunks;
-	size_t n_idle; /* chunks without a used address */
-	struct network *networks;
-	uint64_t steps;
-};
-
-/* --- chunks --- */
-
-static size_t offset_in_chunk(const struct pl_ip *ip)
-{
-	size_t last = pl_ip_bits(ip->family) / 8 - 1;
-
-	return (size_t)(ip->bytes[last - 1] & 1) << 8 | ip->bytes[last];
-}
-
-static struct pl_ip chunk_base(const struct pl_ip *ip)
-{
-	size_t last = pl_ip_bits(ip->family) / 8 - 1;
-	struct pl_ip base = *ip;
-
-	base.bytes[last] = 0;
-	base.bytes[last - 1] &= 0xfe;
-	return base;
-}
-
-static bool bit_get(const uint64_t *words, size_t bit)
-{
-	return words[bit / 64] >> (bit % 64) & 1;
-}
-
-static void bit_set(uint64_t *words, size_t bit, bool on)
-{
-	uint64_t mask = (uint64_t)1 << (bit % 64);
-
-	if (on)
-		words[bit / 64] |= mask;
-	else
-		words[bit / 64] &= ~mask;
-}
-
-static bool is_empty(const uint64_t *words)
-{
-	uint64_t all = 0;
-
-	for (size_t i = 0; i < CHUNK_WORDS; i++)
-		all |= words[i];
-	return !all;
-}
-
-/* Spreads the high bits down too: neighbouring chunks differ in the low bytes alone. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 32) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 29) * 0x94d049bb133111eb;
-	return x ^ x >> 32;
-}
-
-static size_t bucket_of(const struct pl_ipam *ipam, const struct pl_ip *base)
-{
-	uint64_t high, low;
-
-	memcpy(&high, base->bytes, sizeof(high));
-	memcpy(&low, base->bytes + sizeof(high), sizeof(low));
-	return (mix(high) + mix(low ^ 0x9e3779b97f4a7c15)) & (ipam->n_buckets - 1);
-}
-
-static struct chunk *chunk_find(const struct pl_ipam *ipam, const struct pl_ip *ip)
-{
-	struct pl_ip base = chunk_base(ip);
-	struct chunk *c = ipam->buckets[bucket_of(ipam, &base)];
-
-	while (c && pl_ip_cmp(&c->base, &base) != 0)
-		c = c->next;
-	return c;
-}
-
-/* More buckets for the chunks; without memory for them the chains only get longer. */
-static void grow(struct pl_ipam *ipam)
-{
-	struct chunk **old = ipam->buckets;
-	size_t n_old = ipam->n_buckets;
-	struct chunk **buckets = calloc(2 * n_old, sizeof(struct chunk *));
-
-	if (!buckets)
-		return;
-	ipam->buckets = buckets;
-	ipam->n_buckets = 2 * n_old;
-	for (size_t i = 0; i < n_old; i++) {
-		struct chunk *next;
-
-		for (struct chunk *c = old[i]; c; c = next) {
-			struct chunk **bucket = &buckets[bucket_of(ipam, &c->base)];
-
-			next = c->next;
-			c->next = *bucket;
-			*bucket = c;
-		}
-	}
-	free(old);
-}
-
-static struct chunk *chunk_get(struct pl_ipam *ipam, const struct pl_ip *ip)
-{
-	struct chunk *c = chunk_find(ipam, ip);
-	struct chunk **bucket;
-
-	if (c)
-		return c;
-	if (ipam->n_chunks >= ipam->n_buckets)
-		grow(ipam);
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	c->base = chunk_base(ip);
-	bucket = &ipam->buckets[bucket_of(ipam, &c->base)];
-	c->next = *bucket;
-	*bucket = c;
-	ipam->n_chunks++;
-	ipam->n_idle++;
-	return c;
-}
-
-/* Calls @fn for every chunk; one that it leaves without a bit is freed. */
-static void each_chunk(struct pl_ipam *ipam, void (*fn)(struct chunk *c, void *arg), void *arg)
-{
-	for (size_t i = 0; i < ipam->n_buckets; i++) {
-		struct chunk **link = &ipam->buckets[i];
-
-		while (*link) {
-			struct chunk *c = *link;
-
-			ipam->steps++;
-			fn(c, arg);
-			if (c->n_used || !is_empty(c->resting)) {
-				link = &c->next;
-				continue;
-			}
-			*link = c->next;
-			free(c);
-			ipam->n_chunks--;
-			ipam->n_idle--;
-		}
-	}
-}
-
-static void forget_idle(struct chunk *c, void *arg)
-{
-	if (!c->n_used)
-		memset(c->resting, 0, sizeof(c->resting));
-}
-
-static int mark_used(struct pl_ipam *ipam, const struct pl_ip *ip)
-{
-	size_t bit = offset_in_chunk(ip);
-	struct chunk *c = chunk_get(ipam, ip);
-
-	if (!c)
-		return -ENOMEM;
-	if (bit_get(c->used, bit))
-		return -EEXIST;
-	bit_set(c->used, bit, true);
-	if (c->n_used++ == 0)
-		ipam->n_idle--;
-	return 0;
-}
-
-static void mark_free(struct pl_ipam *ipam, const struct pl_ip *ip, bool resting)
-{
-	size_t bit = offset_in_chunk(ip);
-	struct chunk *c = chunk_find(ipam, ip);
-
-	if (!c || !bit_get(c->used, bit))
-		return;
-	bit_set(c->used, bit, false);
-	bit_set(c->resting, bit, resting);
-	if (--c->n_used == 0)
-		ipam->n_idle++;
-	if (ipam->n_idle > IDLE_CHUNKS_MAX)
-		each_chunk(ipam, forget_idle, NULL);
-}
+#include "ipam/internal.h"
 
 /* --- ranges --- */
-
-/* Bits @from to @to, both inclusive, of word @i of a chunk. */
-static uint64_t word_mask(size_t i, size_t from, size_t to)
-{
-	uint64_t mask = ~(uint64_t)0;
-
-	if (from > 64 * i + 63 || to < 64 * i)
-		return 0;
-	if (from > 64 * i)
-		mask &= ~(uint64_t)0 << (from - 64 * i);
-	if (to < 64 * i + 63)
-		mask &= ~(uint64_t)0 >> (64 * i + 63 - to);
-	return mask;
-}
-
-/* Calls @fn for the part of each chunk that lies between @first and @last. */
-struct stretch {
-	struct pl_ip first;
-	struct pl_ip last;
-	void (*fn)(struct chunk *c, size_t from, size_t to, void *arg);
-	void *arg;
-};
-
-static void chunk_in_stretch(struct chunk *c, void *arg)
-{
-	const struct stretch *s = arg;
-	struct pl_ip end;
-
-	/* Cannot carry: the last 9 bits of the base are zero. */
-	pl_ip_add(&c->base, CHUNK_BITS - 1, &end);
-	if (pl_ip_cmp(&end, &s->first) < 0 || pl_ip_cmp(&c->base, &s->last) > 0)
-		return;
-	s->fn(c, pl_ip_cmp(&s->first, &c->base) > 0 ? offset_in_chunk(&s->first) : 0,
-	      pl_ip_cmp(&s->last, &end) < 0 ? offset_in_chunk(&s->last) : CHUNK_BITS - 1, s->arg);
-}
-
-/*
- * Goes by the stretch or by the table, whichever is shorter. Going by the stretch frees nothing
- * that got empty: that is left to each_chunk() under memory's pressure.
- */
-static void each_in_stretch(struct pl_ipam *ipam, struct stretch *s)
-{
-	struct pl_ip at = chunk_base(&s->first), end = chunk_base(&s->last);
-	uint64_t distance = 0;
-
-	pl_ip_distance(&at, &end, &distance);
-	if (distance / CHUNK_BITS > ipam->n_buckets) {
-		each_chunk(ipam, chunk_in_stretch, s);
-		return;
-	}
-	for (;;) {
-		struct chunk *c = chunk_find(ipam, &at);
-
-		ipam->steps++;
-		if (c)
-			chunk_in_stretch(c, s);
-		if (pl_ip_cmp(&at, &end) >= 0 || pl_ip_add(&at, CHUNK_BITS, &at) < 0)
-			return;
-	}
-}
 
 static void count_used(struct chunk *c, size_t from, size_t to, void *arg)
 {
 	uint64_t *n = arg;
 
 	for (size_t i = 0; i < CHUNK_WORDS; i++)
-		*n += (uint64_t)__builtin_popcountll(c->used[i] & word_mask(i, from, to));
+		*n += (uint64_t)__builtin_popcountll(c->used[i] & pl_chunk_word_mask(i, from, to));
 }
 
 static void end_rest(struct chunk *c, size_t from, size_t to, void *arg)
 {
 	for (size_t i = 0; i < CHUNK_WORDS; i++)
-		c->resting[i] &= ~word_mask(i, from, to);
+		c->resting[i] &= ~pl_chunk_word_mask(i, from, to);
 }
 
 /* First and last address of the subnet that are no host's; false where all are. */
@@ -340,16 +70,16 @@ static const char *reserved(const struct pl_netconf *conf, const struct pl_range
 static int skip_used(struct pl_ipam *ipam, struct pl_ip *ip, const struct pl_ip *last, bool fresh)
 {
 	while (pl_ip_cmp(ip, last) <= 0) {
-		const struct chunk *c = chunk_find(ipam, ip);
-		size_t from = offset_in_chunk(ip);
-		struct pl_ip base = chunk_base(ip);
+		const struct chunk *c = pl_chunk_find(ipam, ip);
+		size_t from = pl_chunk_offset(ip);
+		struct pl_ip base = pl_chunk_base(ip);
 
 		ipam->steps++;
 		if (!c)
 			return 0;
 		for (size_t i = from / 64; i < CHUNK_WORDS; i++) {
 			uint64_t taken = c->used[i] | (fresh ? c->resting[i] : 0);
-			uint64_t open = ~taken & word_mask(i, from, CHUNK_BITS - 1);
+			uint64_t open = ~taken & pl_chunk_word_mask(i, from, CHUNK_BITS - 1);
 
 			if (!open)
 				continue;
@@ -569,12 +299,12 @@ static int choose(struct pl_ipam *ipam, const struct pl_netconf *conf, const str
 static int take_all(struct pl_ipam *ipam, const struct choice *sets, size_t n_sets)
 {
 	for (size_t i = 0; i < n_sets; i++) {
-		int r = mark_used(ipam, &sets[i].ip);
+		int r = pl_chunks_take(ipam, &sets[i].ip);
 
 		if (r == 0)
 			continue;
 		while (i-- > 0)
-			mark_free(ipam, &sets[i].ip, false);
+			pl_chunks_release(ipam, &sets[i].ip, false);
 		return r;
 	}
 	return 0;
@@ -583,17 +313,17 @@ static int take_all(struct pl_ipam *ipam, const struct choice *sets, size_t n_se
 static void end_round(struct pl_ipam *ipam, const struct pl_netconf *conf, const struct choice *set)
 {
 	for (size_t i = set->first; i < set->end; i++) {
-		struct stretch s = {
+		struct addr_interval s = {
 			.first = conf->ranges[i].start,
 			.last = conf->ranges[i].end,
 			.fn = end_rest,
 		};
 
-		each_in_stretch(ipam, &s);
+		pl_chunks_each_in(ipam, &s);
 	}
 }
 
-static void settle(struct pl_ipam *ipam, const struct pl_netconf *conf, struct network *n,
+static void sync_cursors(struct pl_ipam *ipam, const struct pl_netconf *conf, struct network *n,
 		   const struct choice *set, struct pl_record_addr *ret)
 {
 	if (set->new_round)
@@ -636,7 +366,7 @@ int pl_ipam_allocate(struct pl_ipam *ipam, const struct pl_netconf *conf,
 		return pl_fail(err, r, "take the addresses of a pod in network %s: %s", conf->name,
 			       strerror(-r));
 	for (size_t i = 0; i < n_sets; i++)
-		settle(ipam, conf, network, &sets[i], &ret[i]);
+		sync_cursors(ipam, conf, network, &sets[i], &ret[i]);
 	*ret_n = n_sets;
 	return 0;
 }
@@ -705,13 +435,13 @@ static uint64_t count_free(struct pl_ipam *ipam, const struct pl_ip *first,
 			   const struct pl_ip *last)
 {
 	uint64_t used = 0, distance;
-	struct stretch s = {.first = *first, .last = *last, .fn = count_used, .arg = &used};
+	struct addr_interval s = {.first = *first, .last = *last, .fn = count_used, .arg = &used};
 
 	if (pl_ip_distance(first, last, &distance) < 0)
 		return 0;
 	if (distance == UINT64_MAX)
 		return UINT64_MAX;
-	each_in_stretch(ipam, &s);
+	pl_chunks_each_in(ipam, &s);
 	return distance + 1 - used;
 }
 
@@ -802,13 +532,13 @@ void pl_ipam_freep(struct pl_ipam **ipam)
 
 int pl_ipam_take(struct pl_ipam *ipam, const struct pl_ip *ip)
 {
-	return pl_ip_bits(ip->family) ? mark_used(ipam, ip) : -EINVAL;
+	return pl_ip_bits(ip->family) ? pl_chunks_take(ipam, ip) : -EINVAL;
 }
 
 void pl_ipam_release(struct pl_ipam *ipam, const struct pl_ip *ip)
 {
 	if (pl_ip_bits(ip->family))
-		mark_free(ipam, ip, true);
+		pl_chunks_release(ipam, ip, true);
 }
 
 bool pl_ipam_in_use(const struct pl_ipam *ipam, const struct pl_ip *ip)
@@ -817,8 +547,8 @@ bool pl_ipam_in_use(const struct pl_ipam *ipam, const struct pl_ip *ip)
 
 	if (!pl_ip_bits(ip->family))
 		return false;
-	c = chunk_find(ipam, ip);
-	return c && bit_get(c->used, offset_in_chunk(ip));
+	c = pl_chunk_find(ipam, ip);
+	return c && pl_chunk_bit(c->used, pl_chunk_offset(ip));
 }
 
 void pl_ipam_note_last(struct pl_ipam *ipam, const char *network, const struct pl_ip *ip)

@@ -65,8 +65,8 @@ int pl_nl_batch_give_up(struct pl_nl_batch *b, int code)
 }
 
 /* NULL: the batch has failed. *ret_header is zeroed. */
-struct nlmsghdr *pl_nl_batch_begin(struct pl_nl_batch *b, uint16_t type, uint16_t flags, size_t header_size,
-		       void *ret_header)
+struct nlmsghdr *pl_nl_batch_begin(struct pl_nl_batch *b, uint16_t type, uint16_t flags,
+				   size_t header_size, void *ret_header)
 {
 	struct nlmsghdr *nlh;
 	int r = b->failed ? b->failed : reserve(b);
@@ -108,7 +108,8 @@ static bool is_missing(int code)
 	return code == -ENODEV || code == -ESRCH || code == -ENOENT || code == -EADDRNOTAVAIL;
 }
 
-static int fail_message(struct commit *c, const struct pl_nl_message *m, int code, const char *kernel)
+static int fail_message(struct commit *c, const struct pl_nl_message *m, int code,
+			const char *kernel)
 {
 	const struct nlmsghdr *nlh = (const struct nlmsghdr *)(c->buf + m->offset);
 	char what[TEXT_MAX];

@@ -33,7 +33,8 @@ static void put_end(struct nlmsghdr *nlh, const char *name, const struct pl_mac 
 static struct nlmsghdr *begin_link(struct pl_nl_batch *b, uint32_t ifindex)
 {
 	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = pl_nl_batch_begin(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifi), &ifi);
+	struct nlmsghdr *nlh =
+		pl_nl_batch_begin(b, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(*ifi), &ifi);
 
 	if (nlh)
 		ifi->ifi_index = (int)ifindex;
