@@ -20,6 +20,7 @@
 #include "mirror/mirrors.h"
 #include "netlink/netkit_probe.h"
 #include "reconcile/reconcile.h"
+#include "reconcile/write.h"
 
 enum { EVENTS_A_TURN = 64 }; /* netlink datagrams, before requests get their turn */
 
@@ -139,7 +140,7 @@ static int open_datapath(struct pl_daemon *d, struct pl_error *err)
 	r = pl_endpoints_init(d, pl_datapath_max_endpoints(d->dp));
 	if (r < 0)
 		return pl_fail(err, r, "out of memory for %u endpoints", d->max_pods);
-	return pl_datapath_networks_set(d->dp, d->settings.native, d->settings.n_native, err);
+	return pl_write_networks(d->dp, d->settings.native, d->settings.n_native, err);
 }
 
 /* Events are subscribed to before the dump: what happens in between is seen twice, never missed. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The BPF object from user space: load or adopt, pin, attach, and the maps. Pins live in
+ * The BPF object from user space: opened, and read; write.h changes it. Pins live in
  * BPFFS_DIR/v<PL_ABI>/{maps,progs,links}, maps and programs under the names they have in
  * bpf/podlane.bpf.c, attachments as HOOK-IFINDEX (a link) or HOOK-IFINDEX-clsact (a symbolic
  * link to the program of a filter). They outlive the daemon, so closing loses no packet.
@@ -72,18 +72,6 @@ bool pl_datapath_adopted(const struct pl_datapath *dp);
 uint32_t pl_datapath_max_endpoints(const struct pl_datapath *dp);
 
 /*
- * Idempotent. 0, -ENODEV (device gone), -errno with a sentence that names device, hook and way
- * out. A clsact qdisc is made where missing, and never removed. After a change of the choice
- * between tcx and clsact the new attachment is made before the old one is taken away.
- */
-int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
-		       struct pl_error *err);
-/* Not attached and device gone are success. */
-int pl_datapath_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
-		       struct pl_error *err);
-/* The device is gone, and what was attached with it: removes what is noted, asks nothing. */
-void pl_datapath_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex);
-/*
  * Around a deletion of links with programs, which waits as attaching does: see expedite. In the
  * end as often as begun.
  */
@@ -98,35 +86,20 @@ int pl_datapath_each_attachment(struct pl_datapath *dp,
 					  enum pl_attach_kind kind, void *arg),
 				void *arg);
 
+/* The endpoint array, mapped: pl_datapath_max_endpoints() entries, shared with the programs. */
+const struct pl_endpoint_info *pl_datapath_slots(const struct pl_datapath *dp);
+
 /* Whether the pins are in place. -ENETDOWN: some are gone, and attachments with them. */
 int pl_datapath_intact(struct pl_datapath *dp, struct pl_error *err);
 
-/*
- * The endpoint array, mapped: pl_datapath_max_endpoints() entries, shared with the programs.
- * Store single fields; READY last, with release (__atomic).
- */
-struct pl_endpoint_info *pl_datapath_endpoints(struct pl_datapath *dp);
-struct pl_config *pl_datapath_config(struct pl_datapath *dp);
-
-/* What the programs remember in pl_route_cache is void: call it after a change that they cannot
- * see. */
-void pl_datapath_routes_forget(struct pl_datapath *dp);
-
-int pl_datapath_addr_set(struct pl_datapath *dp, const struct pl_ip *ip, const struct pl_addr *v);
-int pl_datapath_addr_del(struct pl_datapath *dp, const struct pl_ip *ip); /* gone: success */
 int pl_datapath_addr_get(struct pl_datapath *dp, const struct pl_ip *ip, struct pl_addr *ret);
 int pl_datapath_addr_each(struct pl_datapath *dp,
 			  int (*fn)(const struct pl_ip *ip, const struct pl_addr *v, void *arg),
 			  void *arg);
-int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_device *v);
-int pl_datapath_link_del(struct pl_datapath *dp, uint32_t ifindex);
 int pl_datapath_link_get(struct pl_datapath *dp, uint32_t ifindex, struct pl_device *ret);
 int pl_datapath_link_each(struct pl_datapath *dp,
 			  int (*fn)(uint32_t ifindex, const struct pl_device *v, void *arg),
 			  void *arg);
-/* Replaces the set of native networks; keeps pl_config.native4/6 true. */
-int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_prefix *nets, size_t n,
-			     struct pl_error *err);
 
 /* Sums over CPUs. */
 int pl_datapath_traffic(struct pl_datapath *dp, uint32_t endpoint, struct pl_traffic *ret);
@@ -135,20 +108,13 @@ int pl_datapath_reasons_each(struct pl_datapath *dp,
 			     int (*fn)(const struct pl_reason_key *key, const struct pl_count *sum,
 				       void *arg),
 			     void *arg);
-/* Forgets counters and stack flows of an endpoint whose slot is being freed. */
-int pl_datapath_endpoint_reset(struct pl_datapath *dp, uint32_t endpoint);
 
-/* Mirror sessions. */
-int pl_datapath_mirror_set(struct pl_datapath *dp, unsigned int slot, const struct pl_mirror *m);
 int pl_datapath_mirror_get(struct pl_datapath *dp, unsigned int slot, struct pl_mirror *ret);
-int pl_datapath_mirror_reset(struct pl_datapath *dp, unsigned int slot); /* stats and state */
 /* Sums over CPUs; last_error: one that is not zero. */
 int pl_datapath_mirror_stats(struct pl_datapath *dp, unsigned int slot,
 			     struct pl_mirror_stats *ret);
 int pl_datapath_mirror_state(struct pl_datapath *dp, unsigned int slot,
 			     struct pl_mirror_state *ret);
-/* @prog_fd -1 empties the slot. The prog array is pinned, so the program outlives us. */
-int pl_datapath_program_set(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd);
 /* pl_programs, for the tail call of a generated program. Borrowed. */
 int pl_datapath_programs_fd(const struct pl_datapath *dp);
 

@@ -12,7 +12,7 @@
 #include <limits.h>
 #include <linux/bpf.h>
 #include <stdarg.h>
-#include "datapath/datapath.h"
+#include "datapath/write.h"
 
 /* Named as in bpf/podlane.bpf.c; pinned as maps/NAME. */
 #define PL_MAPS(X)                                                                                 \

@@ -247,6 +247,11 @@ void dp_maps_munmap(struct pl_datapath *dp)
 	dp->guesses = NULL;
 }
 
+const struct pl_endpoint_info *pl_datapath_slots(const struct pl_datapath *dp)
+{
+	return dp->endpoints;
+}
+
 struct pl_endpoint_info *pl_datapath_endpoints(struct pl_datapath *dp)
 {
 	return dp->endpoints;

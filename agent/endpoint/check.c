@@ -13,7 +13,7 @@ static void check_applied(struct pl_daemon *d, const struct pl_endpoint *pod,
 
 	switch (f->kind) {
 	case PL_FACT_ENDPOINT:
-		now.endpoint = pl_datapath_endpoints(d->dp)[f->index];
+		now.endpoint = pl_datapath_slots(d->dp)[f->index];
 		if (pl_fact_same(&now, f))
 			return;
 		snprintf(sentence, sizeof(sentence), "pl_endpoints has another entry %u for %s",

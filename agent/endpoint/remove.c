@@ -16,6 +16,7 @@
 #include "mirror/mirrors.h"
 #include "netlink/reaper.h"
 #include "reconcile/reconcile.h"
+#include "reconcile/write.h"
 
 struct pl_waiter {
 	struct pl_waiter *next;
@@ -83,7 +84,7 @@ static void forget_attachments(struct pl_daemon *d, struct pl_facts *applied)
 
 	for (size_t i = 0; i < applied->n; i++) {
 		if (applied->v[i].kind == PL_FACT_ATTACH)
-			pl_datapath_forget(d->dp, applied->v[i].hook, applied->v[i].index);
+			pl_write_forget(d->dp, applied->v[i].hook, applied->v[i].index);
 		else
 			applied->v[n++] = applied->v[i];
 	}

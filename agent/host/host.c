@@ -12,6 +12,7 @@
 #include "host/host.h"
 #include "mirror/mirrors.h"
 #include "reconcile/reconcile.h"
+#include "reconcile/write.h"
 
 static int compare_host_addr(const struct pl_host_addr *a, const struct pl_host_addr *b)
 {
@@ -286,7 +287,7 @@ void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event)
 	const struct pl_endpoint *pod;
 	struct pl_error err = {0};
 
-	pl_datapath_routes_forget(d->dp);
+	pl_write_routes_forget(d->dp);
 	switch (event->type) {
 	case PL_NL_LINK_NEW:
 		link_new(d, &event->link);

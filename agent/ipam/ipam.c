@@ -324,7 +324,7 @@ static void end_round(struct pl_ipam *ipam, const struct pl_netconf *conf, const
 }
 
 static void sync_cursors(struct pl_ipam *ipam, const struct pl_netconf *conf, struct network *n,
-		   const struct choice *set, struct pl_record_addr *ret)
+			 const struct choice *set, struct pl_record_addr *ret)
 {
 	if (set->new_round)
 		end_round(ipam, conf, set);

@@ -6,6 +6,7 @@
 #include "daemon/daemon.h"
 #include "filter/match.h"
 #include "mirror/internal.h"
+#include "reconcile/write.h"
 
 static struct pl_mirror wanted(const struct pl_mirrors *m, unsigned int slot)
 {
@@ -32,12 +33,8 @@ static struct pl_mirror wanted(const struct pl_mirrors *m, unsigned int slot)
 
 static void set_slot(struct pl_mirrors *m, unsigned int slot, const struct pl_mirror *w)
 {
-	int r = 0;
+	int r = pl_write_mirror(m->d->dp, slot, w, w->id && w->id != m->applied[slot].id);
 
-	if (w->id && w->id != m->applied[slot].id)
-		r = pl_datapath_mirror_reset(m->d->dp, slot);
-	if (!r)
-		r = pl_datapath_mirror_set(m->d->dp, slot, w);
 	if (r < 0)
 		pl_error_log("mirror session not stored slot=%u error=\"%s\"", slot, strerror(-r));
 	else
@@ -61,14 +58,12 @@ void pl_mirrors_session_views(const struct pl_mirrors *m,
 void pl_mirrors_store_masks(const struct pl_mirrors *m, const struct pl_mirror_view *views,
 			    const struct pl_endpoint *pod)
 {
-	struct pl_endpoint_info *e = &pl_datapath_endpoints(m->d->dp)[pod->id];
 	uint64_t out, in;
 
 	if (pod == m->leaving)
 		return;
 	pl_mirror_masks(views, &pod->rec, &out, &in);
-	__atomic_store_n(&e->mirror_out, out, __ATOMIC_RELAXED);
-	__atomic_store_n(&e->mirror_in, in, __ATOMIC_RELAXED);
+	pl_write_masks(m->d->dp, pod->id, out, in);
 }
 
 void pl_mirrors_converge(struct pl_mirrors *m)
@@ -134,7 +129,7 @@ int pl_mirrors_renew_program(struct pl_mirrors *m, struct pl_error *err)
 		if (fd < 0)
 			return fd;
 	}
-	r = pl_datapath_program_set(m->d->dp, PL_PROG_MATCH, fd);
+	r = pl_write_program(m->d->dp, PL_PROG_MATCH, fd);
 	return r < 0 ? pl_fail(err, r, "put the match program in place: %s", strerror(-r)) : 0;
 }
 

@@ -6,6 +6,7 @@
 #include "common/log.h"
 #include "daemon/daemon.h"
 #include "mirror/internal.h"
+#include "reconcile/write.h"
 
 bool pl_mirrors_stage_needed(const struct pl_mirrors *m)
 {
@@ -25,13 +26,13 @@ int pl_mirrors_fit_stage(struct pl_mirrors *m, struct pl_error *err)
 	if (needed == (m->stage != 0))
 		return 0;
 	if (!needed) {
-		(void)pl_datapath_detach(m->d->dp, PL_HOOK_STAGE, m->drain, err);
+		(void)pl_write_detach(m->d->dp, PL_HOOK_STAGE, m->drain, err);
 		m->stage = m->drain = 0;
 		return pl_mirror_device_delete(m->d->nl, PL_STAGE_DEVICE, err);
 	}
 	r = pl_mirror_stage_make(m->d->nl, &link, err);
 	if (!r)
-		r = pl_datapath_attach(m->d->dp, PL_HOOK_STAGE, link.peer_ifindex, err);
+		r = pl_write_attach(m->d->dp, PL_HOOK_STAGE, link.peer_ifindex, err);
 	if (r < 0)
 		return r;
 	m->stage = link.ifindex;
@@ -74,7 +75,7 @@ void pl_mirrors_drop_attachments(struct pl_mirrors *m, unsigned int without)
 
 	(void)pl_datapath_each_attachment(m->d->dp, collect_stale, &stale);
 	for (size_t i = 0; i < stale.n; i++)
-		(void)pl_datapath_detach(m->d->dp, stale.v[i].hook, stale.v[i].ifindex, NULL);
+		(void)pl_write_detach(m->d->dp, stale.v[i].hook, stale.v[i].ifindex, NULL);
 }
 
 void pl_session_remove_tunnel(struct pl_mirrors *m, unsigned int slot)

@@ -6,6 +6,7 @@
 #include "daemon/daemon.h"
 #include "endpoint/table.h"
 #include "mirror/internal.h"
+#include "reconcile/write.h"
 
 const struct pl_endpoint *pl_session_target_endpoint(const struct pl_mirrors *m,
 						     const struct pl_session *s)
@@ -77,7 +78,7 @@ static bool resolve_tunnel(struct pl_mirrors *m, unsigned int slot)
 	r = pl_mirror_tunnel_make(m->d->nl, slot, &s->spec.target, &link, &err);
 	/* Anyone could wrap packets for the host otherwise, past its uplinks' filters. */
 	if (!r) {
-		r = pl_datapath_attach(m->d->dp, PL_HOOK_SINK, link.ifindex, &err);
+		r = pl_write_attach(m->d->dp, PL_HOOK_SINK, link.ifindex, &err);
 		if (r < 0)
 			(void)pl_mirror_device_delete(m->d->nl, name, NULL);
 	}

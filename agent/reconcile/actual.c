@@ -43,7 +43,7 @@ static int collect_attachment(enum pl_hook hook, uint32_t ifindex, enum pl_attac
 
 int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret)
 {
-	const struct pl_endpoint_info *slots = pl_datapath_endpoints(dp);
+	const struct pl_endpoint_info *slots = pl_datapath_slots(dp);
 	int r;
 
 	for (uint32_t id = 1; id < pl_datapath_max_endpoints(dp); id++) {

@@ -5,6 +5,8 @@
  */
 #include "reconcile/write.h"
 
+#include "datapath/write.h"
+
 /*
  * READY goes off before the fields change and on after them, so that no program redirects by a
  * half-written slot.
@@ -93,4 +95,53 @@ int pl_write_del(struct pl_datapath *dp, const struct pl_fact *f, struct pl_erro
 			 : 0;
 	}
 	return -EINVAL;
+}
+
+void pl_write_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex)
+{
+	pl_datapath_forget(dp, hook, ifindex);
+}
+
+int pl_write_networks(struct pl_datapath *dp, const struct pl_prefix *nets, size_t n,
+		      struct pl_error *err)
+{
+	return pl_datapath_networks_set(dp, nets, n, err);
+}
+
+void pl_write_routes_forget(struct pl_datapath *dp)
+{
+	pl_datapath_routes_forget(dp);
+}
+
+int pl_write_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+		    struct pl_error *err)
+{
+	return pl_datapath_attach(dp, hook, ifindex, err);
+}
+
+int pl_write_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+		    struct pl_error *err)
+{
+	return pl_datapath_detach(dp, hook, ifindex, err);
+}
+
+int pl_write_mirror(struct pl_datapath *dp, unsigned int slot, const struct pl_mirror *m,
+		    bool reset)
+{
+	int r = reset ? pl_datapath_mirror_reset(dp, slot) : 0;
+
+	return r ? r : pl_datapath_mirror_set(dp, slot, m);
+}
+
+void pl_write_masks(struct pl_datapath *dp, uint32_t endpoint, uint64_t out, uint64_t in)
+{
+	struct pl_endpoint_info *e = &pl_datapath_endpoints(dp)[endpoint];
+
+	__atomic_store_n(&e->mirror_out, out, __ATOMIC_RELAXED);
+	__atomic_store_n(&e->mirror_in, in, __ATOMIC_RELAXED);
+}
+
+int pl_write_program(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd)
+{
+	return pl_datapath_program_set(dp, slot, prog_fd);
 }

@@ -10,5 +10,26 @@
 /* 0, or -errno with a sentence. */
 int pl_write_set(struct pl_datapath *dp, const struct pl_fact *f, struct pl_error *err);
 int pl_write_del(struct pl_datapath *dp, const struct pl_fact *f, struct pl_error *err);
+/* The device is gone, and what was attached with it: removes what is noted, asks nothing. */
+void pl_write_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex);
+
+/* Replaces the set of native networks. */
+int pl_write_networks(struct pl_datapath *dp, const struct pl_prefix *nets, size_t n,
+		      struct pl_error *err);
+/* Routes may have changed: programs look them up anew. */
+void pl_write_routes_forget(struct pl_datapath *dp);
+
+/* The devices of mirror sessions. */
+int pl_write_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+		    struct pl_error *err);
+int pl_write_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+		    struct pl_error *err);
+/* @reset: the slot is another session's from now on, and counts from zero. */
+int pl_write_mirror(struct pl_datapath *dp, unsigned int slot, const struct pl_mirror *m,
+		    bool reset);
+/* The sessions that an endpoint's packets are copied for, as bits by slot. */
+void pl_write_masks(struct pl_datapath *dp, uint32_t endpoint, uint64_t out, uint64_t in);
+/* @prog_fd -1 empties the slot. */
+int pl_write_program(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd);
 
 #endif

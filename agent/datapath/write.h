@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What changes maps and attachments. reconcile/write.c alone includes it, besides the files of
+ * this folder and tests: whoever wants something of the datapath says so as a fact.
+ */
+#ifndef PODLANE_DATAPATH_WRITE_H
+#define PODLANE_DATAPATH_WRITE_H
+
+#include "datapath/datapath.h"
+
+/*
+ * Idempotent. 0, -ENODEV (device gone), -errno with a sentence that names device, hook and way
+ * out. A clsact qdisc is made where missing, and never removed. After a change of the choice
+ * between tcx and clsact the new attachment is made before the old one is taken away.
+ */
+int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+		       struct pl_error *err);
+/* Not attached and device gone are success. */
+int pl_datapath_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+		       struct pl_error *err);
+/* The device is gone, and what was attached with it: removes what is noted, asks nothing. */
+void pl_datapath_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex);
+
+/*
+ * The endpoint array, mapped: pl_datapath_max_endpoints() entries, shared with the programs.
+ * Store single fields; READY last, with release (__atomic).
+ */
+struct pl_endpoint_info *pl_datapath_endpoints(struct pl_datapath *dp);
+struct pl_config *pl_datapath_config(struct pl_datapath *dp);
+
+/* What the programs remember in pl_route_cache is void: call it after a change that they cannot
+ * see. */
+void pl_datapath_routes_forget(struct pl_datapath *dp);
+
+int pl_datapath_addr_set(struct pl_datapath *dp, const struct pl_ip *ip, const struct pl_addr *v);
+int pl_datapath_addr_del(struct pl_datapath *dp, const struct pl_ip *ip); /* gone: success */
+
+int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_device *v);
+int pl_datapath_link_del(struct pl_datapath *dp, uint32_t ifindex);
+
+/* Replaces the set of native networks; keeps pl_config.native4/6 true. */
+int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_prefix *nets, size_t n,
+			     struct pl_error *err);
+
+/* Forgets counters and stack flows of an endpoint whose slot is being freed. */
+int pl_datapath_endpoint_reset(struct pl_datapath *dp, uint32_t endpoint);
+
+/* Mirror sessions. */
+int pl_datapath_mirror_set(struct pl_datapath *dp, unsigned int slot, const struct pl_mirror *m);
+int pl_datapath_mirror_reset(struct pl_datapath *dp, unsigned int slot); /* stats and state */
+
+/* @prog_fd -1 empties the slot. The prog array is pinned, so the program outlives us. */
+int pl_datapath_program_set(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd);
+
+#endif
