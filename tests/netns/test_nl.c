@@ -745,7 +745,7 @@ static void test_vxlan(void **state)
 		fail_msg("%s", w->err.text);
 	assert_int_equal(pl_nl_link_get(w->nl, "mirror0", 0, &link), 0);
 	assert_string_equal(link.kind, "vxlan");
-	run("ip -d link show mirror0 | grep -q 'vxlan id 77 remote 192.0.2.1 .*dstport 4789 nolearning'");
+	run("ip -d link show mirror0 | grep -q 'vxlan id 77 remote 192.0.2.1 .*dstport 4789 .*nolearning'");
 	run("ip -d link show mirror1 | grep -q 'id 78 remote fd00::9 local fd00::8 .*dstport 4790'");
 	pl_nl_add_vxlan(w->b, "mirror2", 79, &remote, &local6, 4789, 0);
 	assert_int_equal(pl_nl_batch_commit(w->b, &w->err), -EINVAL);
