@@ -6,6 +6,7 @@
 # how it ends. The real daemon is driven in real.bats.
 
 bats_require_minimum_version 1.5.0
+load ../guard
 
 setup() {
 	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
@@ -23,7 +24,7 @@ teardown() {
 }
 
 start() { # [SCENARIO]
-	rm -f "$PODLANE_SOCKET"
+	rm -f "${PODLANE_SOCKET:?}"
 	"$BATS_TEST_DIRNAME/fake_daemon.py" "$PODLANE_SOCKET" "$dir/log" "${1:-normal}" 3>&- &
 	daemon=$!
 	local i

@@ -5,6 +5,7 @@
 # sources stands in its page, and the page has none beside.
 
 bats_require_minimum_version 1.5.0
+load ../guard
 
 setup() {
 	cd "$BATS_TEST_DIRNAME/../.." || return

@@ -7,6 +7,7 @@
 #   outside 192.0.2.254 --- up0 192.0.2.1 [node: podlaned] --- red .10, blue .20, probe .30 of 10.201.0.0/24
 
 bats_require_minimum_version 1.5.0
+load ../guard
 
 setup_file() {
 	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
@@ -43,7 +44,7 @@ teardown_file() {
 	[ -z "${daemon:-}" ] || podlaned --remove --run-dir "$dir/run" --bpffs /sys/fs/bpf/cli-test || true
 	local ns
 	for ns in red blue probe outside; do
-		[ ! -e "/run/netns/$ns" ] || ip netns del "$ns"
+		[ ! -e "/run/netns/$ns" ] || ip netns del "${ns:?}"
 	done
 }
 

@@ -8,6 +8,7 @@
 #   outside 192.0.2.254 --- up0 192.0.2.1 [node: podlaned] --- red, blue (10.201.0.0/24, fd42:706c::/64)
 
 bats_require_minimum_version 1.5.0
+load ../guard
 
 setup_file() {
 	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
@@ -40,7 +41,7 @@ teardown_file() {
 	[ -z "${daemon:-}" ] || "$podlaned" --remove --run-dir "$dir/run" --bpffs /sys/fs/bpf/cli-test || true
 	local ns
 	for ns in red blue outside; do
-		[ ! -e "/run/netns/$ns" ] || ip netns del "$ns"
+		[ ! -e "/run/netns/$ns" ] || ip netns del "${ns:?}"
 	done
 }
 

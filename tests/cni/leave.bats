@@ -184,7 +184,7 @@ nothing_left() {
 
 @test "links that go with their namespaces leave nothing behind" {
 	add {1..6}
-	for i in {1..5}; do ip netns del "c$i"; done
+	for i in {1..5}; do ip netns del "c${i:?}"; done
 	await 20 only_c6
 	[ "$(pins)" = 2 ]
 	[ "$(links)" = 1 ]
@@ -211,7 +211,7 @@ only_c6() { [ "$(ls "$T/run/endpoints")" = c6:eth0.json ]; }
 	add 1 2 3
 	ip link add plffffffffffff type veth peer name stranger # a name like ours is not enough
 	stop_daemon
-	rm "$T/run/endpoints/"*
+	rm "${T:?}/run/endpoints/"*
 	call DEL c1
 	succeeds
 	[ "$(links)" = 3 ]

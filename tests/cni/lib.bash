@@ -3,8 +3,11 @@
 # For the CNI tests: how the plugin is called, and a daemon behind it, real or scripted.
 # Everything lives in $BATS_TEST_TMPDIR; processes are ended by the id that started them.
 
+load ../guard
+
 build=${PODLANE_BUILD:-$PWD/build}
 versions="0.3.0 0.3.1 0.4.0 1.0.0 1.1.0"
+T='' daemon_pid='' namespaces=() # teardown runs after a setup that skipped, too
 
 cni_setup() {
 	T=$BATS_TEST_TMPDIR
@@ -18,7 +21,7 @@ cni_setup() {
 cni_teardown() {
 	stop_daemon
 	local n
-	for n in "${namespaces[@]}"; do ip netns del "$n" 2>/dev/null || :; done
+	for n in "${namespaces[@]}"; do ip netns del "${n:?}" 2>/dev/null || :; done
 }
 
 stop_daemon() {

@@ -307,7 +307,7 @@ lay_pair() { # CONTAINER
 	conf=$(conf 1.0.0 '.ipam = {type: "stub"}'); call ADD c1; fails_with 111 'no lease' 'server is away'
 	[ "$(ipam_calls)" = "ADD DEL" ]
 	echo 'no JSON' >"$T/ipam.ADD"; call ADD c1; fails_with 107 stub
-	rm "$T/ipam.ADD.fails"; echo '{"ips":[]}' >"$T/ipam.ADD"; call ADD c1; fails_with 107 address
+	rm "${T:?}/ipam.ADD.fails"; echo '{"ips":[]}' >"$T/ipam.ADD"; call ADD c1; fails_with 107 address
 	[ "$(ipam_calls)" = "ADD DEL ADD DEL ADD DEL" ]
 	[ ! -e "$T/log" ]
 	conf=$(conf 1.0.0 '.ipam = {type: "absent"}'); call ADD c1; fails_with 107 absent

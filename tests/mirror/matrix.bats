@@ -63,7 +63,7 @@ once() {
 	shift
 	for dev in $devices; do
 		at "$dev"
-		rm -f "$watched.log" # it says that the last one listened
+		rm -f "${watched:?}.log" # it says that the last one listened
 		tcpdump -n -Z root -i "$dev" -Q in -s 70000 -B 65536 --immediate-mode -U -w "$watched" 2>"$watched.log" 3>&- &
 		watchers+=($!)
 	done

@@ -22,7 +22,7 @@ watch_start() {
 	local dev=${1:-tap0w} in=()
 	[ -z "${2:-}" ] || in=(ip netns exec "$2")
 	watched=$BATS_TEST_TMPDIR/watched
-	rm -f "$BATS_TEST_TMPDIR/tcpdump" # it says that the last one listened
+	rm -f "${BATS_TEST_TMPDIR:?}/tcpdump" # it says that the last one listened
 	# Only what comes in: the copies. -s: GSO packets as they are.
 	"${in[@]}" tcpdump -n -Z root -i "$dev" -Q in -s 70000 -B 65536 --immediate-mode -U -w "$watched" \
 		2>"$BATS_TEST_TMPDIR/tcpdump" 3>&- &

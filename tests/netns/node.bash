@@ -8,6 +8,8 @@
 # The witness is a netfilter hook on the node's forwarding path that drops and counts. With it up,
 # what still arrives did not come through the stack.
 
+load ../guard
+
 BUILD=${PODLANE_BUILD:-$BATS_TEST_DIRNAME/../../build}
 POD4=10.201.0 POD6=fd42:706c::
 OUT4=192.0.2.2 OUT6=2001:db8:1::2
@@ -41,7 +43,7 @@ daemon_stop() {
 	pid=$(daemon_pid 2>/dev/null) || return 0
 	kill "-${1:-TERM}" "$pid" 2>/dev/null || :
 	while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
-	rm -f "$BATS_FILE_TMPDIR/podlaned.pid"
+	rm -f "${BATS_FILE_TMPDIR:?}/podlaned.pid"
 }
 
 outside_up() {
@@ -49,6 +51,9 @@ outside_up() {
 	ip link add up0 type veth peer name eth0 netns outside
 	ip addr add $NODE4/24 dev up0
 	ip addr add $NODE6/64 dev up0 nodad
+	# Until a link-local address is known to be nobody else's, a node that forwards asks for no neighbour.
+	echo 0 >/proc/sys/net/ipv6/conf/up0/accept_dad
+	ip netns exec outside sysctl -qw net.ipv6.conf.eth0.accept_dad=0
 	ip link set up0 up
 	ip -n outside link set lo up
 	ip -n outside addr add $OUT4/24 dev eth0
@@ -156,14 +161,14 @@ flood_lossless() {
 		while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
 		lossless "$file" 100 "$what" || bad=1
 	done <"$BATS_FILE_TMPDIR/floods"
-	rm -f "$BATS_FILE_TMPDIR"/flood*
+	rm -f "${BATS_FILE_TMPDIR:?}"/flood*
 	echo "caught by the witness: $(witness_caught)"
 	[ $bad = 0 ] && [ "$(witness_caught)" = 0 ]
 }
 
 floods_kill() {
 	[ ! -e "$BATS_FILE_TMPDIR/floods" ] || cut -d' ' -f1 "$BATS_FILE_TMPDIR/floods" | xargs kill 2>/dev/null || :
-	rm -f "$BATS_FILE_TMPDIR"/flood*
+	rm -f "${BATS_FILE_TMPDIR:?}"/flood*
 }
 
 # The whole node of most files: outside, three pods, the daemon's options as arguments. Each pod
@@ -187,7 +192,7 @@ node_down() {
 	daemon_stop
 	[ ! -e "$BATS_FILE_TMPDIR/servers" ] || xargs kill <"$BATS_FILE_TMPDIR/servers" 2>/dev/null || :
 	local ns
-	for ns in $(ip netns list | awk '{print $1}'); do ip netns del "$ns"; done
+	for ns in $(ip netns list | awk '{print $1}'); do ip netns del "${ns:?}"; done
 	ip link del up0 2>/dev/null || :
 	"$BUILD/podlaned" --remove >>"$BATS_FILE_TMPDIR/podlaned.log" 2>&1 || :
 	rm -rf /run/podlane

@@ -5,18 +5,17 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; variables of lib.bash
 
 load lib
+containerd_pid=''
 
 setup() {
 	need containerd ctr runc jq
 	node_setup
 	make_rootfs "$T/rootfs"
 	make_image "$T/rootfs" localhost/bb:1 "$T/bb.tar" /bin/sleep 600
-	containerd_pid=''
 }
 
 teardown() {
 	[ -z "$containerd_pid" ] || engine_down
-	umount -l /etc /opt 2>/dev/null || :
 	node_teardown
 }
 
@@ -55,7 +54,7 @@ engine_down() {
 	for ns in default k8s.io; do
 		for t in $(c -n "$ns" task ls -q 2>/dev/null); do
 			c -n "$ns" task kill -s 9 "$t" >/dev/null 2>&1 || :
-			c -n "$ns" task rm -f "$t" >/dev/null 2>&1 || :
+			c -n "$ns" task rm -f "${t:?}" >/dev/null 2>&1 || :
 		done
 	done
 	kill "$containerd_pid"

@@ -9,6 +9,10 @@
 
 load ../cni/lib
 
+# A setup that skips has made nothing, and teardown runs all the same: the empty group tells it so. Names
+# that are deleted or unmounted are written ${NAME:?}, for an empty one would mean the machine's own.
+group='' covered=()
+
 need() { # PROGRAM...
 	local p
 	for p; do
@@ -39,30 +43,33 @@ node_setup() {
 }
 
 node_teardown() {
+	[ -n "$group" ] || return 0
 	cni_teardown
 	ip link del up0 2>/dev/null || :
 	# What an engine did not live to remove must not meet the next test.
 	pod_links | while read -r link; do ip link del "$link"; done
-	awk -v t="$T/" 'index($2, t) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
-	umount -l /var/lib 2>/dev/null || :
-	rm -rf "$T/rootfs"
+	awk -v t="${T:?}/" 'index($2, t) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount -l
+	local d
+	for d in "${covered[@]}"; do umount -l "${d:?}"; done
+	rm -rf "${T:?}/rootfs"
 	await 20 cgroups_are_gone
 }
 
 # What an engine left running in our folder is ours to end.
 cgroups_are_gone() {
-	find /sys/fs/cgroup -path "*/$group/*" -name cgroup.procs -exec cat {} + 2>/dev/null |
+	find /sys/fs/cgroup -path "*/${group:?}/*" -name cgroup.procs -exec cat {} + 2>/dev/null |
 		grep -vx 0 | sort -u | xargs -r kill -KILL
-	find /sys/fs/cgroup -depth -type d -path "*/$group*" -exec rmdir {} \; 2>/dev/null
+	find /sys/fs/cgroup -depth -type d -path "*/${group:?}*" -exec rmdir {} \; 2>/dev/null
 	[ -z "$(find /sys/fs/cgroup -maxdepth 2 -type d -name "$group*")" ]
 }
 
-# Writes below DIR end in the test's folder.
+# Writes below DIR end in the test's folder, until node_teardown.
 writable() { # DIR...
 	local d
 	for d; do
 		mkdir -p "$T/over$d" "$T/work$d"
 		mount -t overlay -o "lowerdir=$d,upperdir=$T/over$d,workdir=$T/work$d" overlay "$d"
+		covered+=("$d")
 	done
 }
 
@@ -85,7 +92,7 @@ make_rootfs() { # DIR
 make_image() { # ROOTFS NAME ARCHIVE COMMAND...
 	local rootfs=$1 name=$2 archive=$3 d=$T/image blobs=$T/image/blobs/sha256
 	shift 3
-	rm -rf "$d"
+	rm -rf "${d:?}"
 	mkdir -p "$blobs"
 	tar -C "$rootfs" -cf "$d/layer" .
 	local layer config manifest
@@ -103,7 +110,7 @@ make_image() { # ROOTFS NAME ARCHIVE COMMAND...
 		{"io.containerd.image.name": $n, "org.opencontainers.image.ref.name": ($n | split(":") | last)}}]}' >"$d/index.json"
 	echo '{"imageLayoutVersion":"1.0.0"}' >"$d/oci-layout"
 	tar -C "$d" -cf "$archive" oci-layout index.json blobs
-	rm -rf "$d"
+	rm -rf "${d:?}"
 }
 
 put_blob() { # FILE: its digest

@@ -54,9 +54,8 @@ setup() {
 }
 
 teardown() {
-	[ ! -e "$T/graph" ] || podman rm -fa -t 0 >/dev/null 2>&1 || :
-	umount -l "$T/root" 2>/dev/null || :
-	node_teardown
+	[ -z "$T" ] || [ ! -e "$T/graph" ] || podman rm -fa -t 0 >/dev/null 2>&1 || :
+	node_teardown # with the mounts below $T
 }
 
 podman() { chroot "$T/root" /usr/bin/podman "$@"; }

@@ -5,13 +5,13 @@
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; variables of lib.bash
 
 load lib
+containers=()
 
 setup() {
 	need runc jq
 	node_setup
 	make_rootfs "$T/rootfs"
 	conflist 1.0.0 | jq -c '.plugins[0] + {cniVersion, name}' >"$T/conf.json"
-	containers=()
 }
 
 teardown() {
