@@ -16,7 +16,8 @@ static const unsigned int needed[] = {
 
 int pl_caps_drop(struct pl_error *err)
 {
-	capng_get_caps_process();
+	if (capng_get_caps_process())
+		return pl_fail(err, -EIO, "read this process's capabilities");
 	for (size_t i = 0; i < PL_ARRAY_SIZE(needed); i++)
 		if (!capng_have_capability(CAPNG_EFFECTIVE, needed[i]))
 			return pl_fail(
