@@ -44,6 +44,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	struct pl_daemon *d = arg;
 
 	pl_node_update(d);
+	pl_node_sync_routes(d);
 	pl_endpoints_retry(d);
 }
 
@@ -183,6 +184,7 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 		*err = (struct pl_error){0};
 	}
 	pl_masq_resync(d);
+	pl_node_start_routes(d);
 	return pl_control_open(d, &d->control, err);
 }
 
@@ -195,6 +197,7 @@ static void finish(struct pl_daemon *d)
 	pl_endpoints_clear(d);
 	pl_facts_clear(&d->node);
 	pl_links_clear(&d->links);
+	pl_range_routes_clear(&d->range_routes);
 	free(d->host_addrs);
 	pl_ipam_freep(&d->ipam);
 	if (d->retry)
@@ -231,6 +234,8 @@ int pl_daemon_remove(struct pl_daemon *d, struct pl_error *err)
 		r = pl_datapath_remove(d->settings.bpffs, err);
 	if (!r)
 		r = pl_mirrors_remove_devices(err);
+	if (!r)
+		r = pl_range_routes_remove(err);
 	pl_closep(&d->lock_fd);
 	return r;
 }

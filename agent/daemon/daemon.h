@@ -15,6 +15,7 @@
 #include "datapath/datapath.h"
 #include "endpoint/table.h"
 #include "host/links.h"
+#include "host/range_routes.h"
 #include "ipam/ipam.h"
 #include "netlink/netlink.h"
 #include "reconcile/plan.h"
@@ -56,6 +57,7 @@ struct pl_daemon {
 	size_t size_host_addrs;
 	uint32_t default_oifs[16]; /* devices of the default routes */
 	size_t n_default_oifs;
+	struct pl_range_routes range_routes;
 	struct pl_facts node; /* applied: host addresses, uplinks */
 	bool node_dirty;
 

@@ -4,6 +4,7 @@
  */
 #include "endpoint/internal.h"
 #include "host/host.h"
+#include "reconcile/reconcile.h"
 
 int pl_lease_take(struct pl_daemon *d, const struct pl_record *rec, struct pl_error *err)
 {
@@ -46,6 +47,10 @@ int pl_lease(struct pl_daemon *d, const struct pl_endpoint_request *req, struct 
 			rec->addrs[i].ip.len = pl_ip_bits(rec->addrs[i].ip.ip.family);
 		return pl_lease_take(d, rec, err);
 	}
+	if (pl_range_routes_want(&d->range_routes, conf) < 0)
+		return pl_fail(err, -ENOMEM, "routes of the ranges: out of memory");
+	if (d->range_routes.dirty)
+		pl_retry_later(d);
 	return pl_ipam_allocate(d->ipam, conf, req->ips, req->n_ips, rec->addrs,
 				PL_ARRAY_SIZE(rec->addrs), &rec->n_addrs, err);
 }

@@ -201,6 +201,7 @@ int pl_node_dump(struct pl_daemon *d, struct pl_error *err)
 	if (r < 0)
 		return pl_fail(err, r, "dump the routes: %s", strerror(-r));
 	d->node_dirty = true;
+	d->range_routes.dirty = true;
 	return 0;
 }
 
@@ -212,6 +213,44 @@ static void refresh_default_routes(struct pl_daemon *d)
 		pl_retry_later(d);
 	}
 	d->node_dirty = true;
+}
+
+static bool holds_endpoint(const struct pl_prefix *range, void *arg)
+{
+	const struct pl_daemon *d = arg;
+
+	for (uint32_t id = 1; id < d->max_pods; id++)
+		for (size_t i = 0; d->pods[id] && i < d->pods[id]->rec.n_addrs; i++)
+			if (pl_prefix_contains(range, &d->pods[id]->rec.addrs[i].ip.ip))
+				return true;
+	return false;
+}
+
+void pl_node_start_routes(struct pl_daemon *d)
+{
+	int r = pl_range_routes_want(&d->range_routes, &d->settings.network);
+
+	if (!r)
+		r = pl_range_routes_adopt(&d->range_routes, d->nl, holds_endpoint, d);
+	if (r < 0)
+		pl_warn("routes of the ranges not read error=\"%s\"", strerror(-r));
+	pl_node_sync_routes(d);
+}
+
+/* What cannot succeed is left until something changes: a dump a second is too dear for it. */
+void pl_node_sync_routes(struct pl_daemon *d)
+{
+	int r = pl_range_routes_sync(&d->range_routes, d->nl);
+
+	if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -EINTR)
+		pl_retry_later(d);
+}
+
+/* Put right by the timer: whoever takes them away again and again must not keep the loop busy. */
+static void routes_changed(struct pl_daemon *d)
+{
+	d->range_routes.dirty = true;
+	pl_retry_later(d);
 }
 
 /* In all that an event tells. */
@@ -257,6 +296,8 @@ static void link_new(struct pl_daemon *d, const struct pl_nl_link *told)
 	if (pl_links_set(&d->links, link) < 0)
 		return;
 	d->node_dirty = true;
+	if (link->flags & IFF_LOOPBACK) /* IPv6 has its unreachable routes on it */
+		routes_changed(d);
 	pl_endpoints_link_changed(d, link);
 	pl_mirrors_link_event(d->mirrors, link, false);
 }
@@ -307,6 +348,9 @@ void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event)
 	case PL_NL_ROUTE_CHANGED:
 		refresh_default_routes(d);
 		return;
+	case PL_NL_OWN_ROUTE_GONE:
+		routes_changed(d);
+		return;
 	case PL_NL_QDISC_CHANGED:
 		/* Shaping matters on host ends alone, and a gone link has its own event. */
 		pod = pl_endpoints_by_ifindex(d, event->link.ifindex);
@@ -314,6 +358,7 @@ void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event)
 			(void)pl_node_refresh_link(d, event->link.ifindex);
 		return;
 	case PL_NL_LOST:
+		routes_changed(d);
 		if (pl_resync(d, "netlink events were lost", &err) < 0)
 			pl_error_log("resync failed, trying again error=\"%s\"", err.text);
 		return;

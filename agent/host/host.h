@@ -19,6 +19,14 @@ void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event);
 /* Reads a link anew and treats it as an event. 0 or -errno (-ENODEV: it is gone, handled). */
 int pl_node_refresh_link(struct pl_daemon *d, uint32_t ifindex);
 
+/*
+ * Routes of the ranges: those of the daemon's own network, and what an earlier run made for the
+ * networks of endpoints that are there. Call when the endpoints are loaded.
+ */
+void pl_node_start_routes(struct pl_daemon *d);
+/* Brings them to the kernel where something may have changed. */
+void pl_node_sync_routes(struct pl_daemon *d);
+
 bool pl_node_is_uplink(const struct pl_daemon *d, const struct pl_nl_link *link);
 bool pl_node_has_addr(const struct pl_daemon *d, const struct pl_ip *ip);
 /* MTU of the first uplink; 1500 where there is none. */

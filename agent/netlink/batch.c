@@ -399,7 +399,9 @@ static int put_route(struct pl_nl_batch *b, uint16_t type, uint16_t flags,
 	rtm->rtm_table = RT_TABLE_UNSPEC;
 	rtm->rtm_scope = route->scope;
 	rtm->rtm_type = route->type ? route->type : RTN_UNICAST;
-	rtm->rtm_protocol = type == RTM_NEWROUTE ? RTPROT_STATIC : RTPROT_UNSPEC;
+	rtm->rtm_protocol = route->protocol	   ? route->protocol
+			    : type == RTM_NEWROUTE ? RTPROT_STATIC
+						   : RTPROT_UNSPEC;
 	/* Without a gateway every route is on-link, and the flag is refused. */
 	if (route->onlink && route->gateway.family)
 		rtm->rtm_flags = RTNH_F_ONLINK;

@@ -313,6 +313,7 @@ static int parse_route(const void *buf, size_t len, unsigned int hop, struct pl_
 	route.table = rtm->rtm_table;
 	route.scope = rtm->rtm_scope;
 	route.type = rtm->rtm_type;
+	route.protocol = rtm->rtm_protocol;
 	route.onlink = rtm->rtm_flags & RTNH_F_ONLINK;
 	pl_nl_for_each_attr (attr, body.attrs, body.attrs_len) {
 		switch (mnl_attr_get_type(attr)) {
@@ -433,10 +434,15 @@ static int addr_event(const void *buf, size_t len, struct pl_nl_event *ret)
 
 static int route_event(const void *buf, size_t len, struct pl_nl_event *ret)
 {
+	const struct nlmsghdr *nlh = buf;
 	struct pl_nl_route route;
 
 	if (pl_nl_decode_route(buf, len, &route) < 0)
 		return -EBADMSG;
+	if (route.protocol == PL_NL_PROTOCOL) {
+		*ret = (struct pl_nl_event){.type = PL_NL_OWN_ROUTE_GONE};
+		return nlh->nlmsg_type == RTM_DELROUTE ? 0 : 1;
+	}
 	if (route.dst.len != 0 || route.table != RT_TABLE_MAIN)
 		return 1;
 	*ret = (struct pl_nl_event){.type = PL_NL_ROUTE_CHANGED};
@@ -547,15 +553,18 @@ static void describe_route(const void *buf, size_t len, char *text, size_t size)
 	const struct nlmsghdr *nlh = buf;
 	struct pl_nl_route route = {0};
 	char dst[PL_PREFIX_STRLEN] = "default";
-	char via[PL_IP_STRLEN + 5] = "";
+	char where[PL_IP_STRLEN + 32] = "";
 	char ip[PL_IP_STRLEN];
 
 	if (parse_route(buf, len, 0, &route) == 0 && route.dst.len)
 		pl_prefix_format(&route.dst, dst);
 	if (route.gateway.family)
-		snprintf(via, sizeof(via), " via %s", pl_ip_format(&route.gateway, ip));
-	snprintf(text, size, "%s route %s%s on device %u",
-		 nlh->nlmsg_type == RTM_NEWROUTE ? "add" : "delete", dst, via, route.oif);
+		snprintf(where, sizeof(where), " via %s on device %u",
+			 pl_ip_format(&route.gateway, ip), route.oif);
+	else if (route.oif)
+		snprintf(where, sizeof(where), " on device %u", route.oif);
+	snprintf(text, size, "%s %sroute %s%s", nlh->nlmsg_type == RTM_NEWROUTE ? "add" : "delete",
+		 route.type == RTN_UNREACHABLE ? "unreachable " : "", dst, where);
 }
 
 static void describe_neigh(const void *buf, size_t len, char *text, size_t size)

@@ -26,6 +26,7 @@ static void attach_filter(int fd)
 		FAMILY = NLMSG_HDRLEN + offsetof(struct ifinfomsg, ifi_family),
 		DST_LEN = NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_dst_len),
 		TABLE = NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_table),
+		PROTOCOL = NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol),
 	};
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TYPE),
@@ -41,8 +42,10 @@ static void attach_filter(int fd)
 		BPF_STMT(BPF_RET | BPF_K, 0),
 		/* link */
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FAMILY),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNSPEC, 4, 5),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNSPEC, 6, 7),
 		/* route */
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PROTOCOL),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PL_NL_PROTOCOL, 4, 0),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, DST_LEN),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TABLE),

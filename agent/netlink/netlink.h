@@ -24,6 +24,10 @@ enum {
 	PL_NL_NSID_UNKNOWN = -2, /* another netns, which has no number here (it may be dying) */
 };
 
+/* Of routes that are podlane's alone, so that a dump tells them from all others: nobody's so far.
+ */
+enum { PL_NL_PROTOCOL = 112 };
+
 /* A link as RTM_NEWLINK tells it. */
 struct pl_nl_link {
 	uint32_t ifindex;
@@ -96,6 +100,7 @@ struct pl_nl_route {
 	uint32_t mtu, advmss; /* 0: not set */
 	uint8_t scope;	      /* RT_SCOPE_* */
 	uint8_t type;	      /* RTN_*; 0 means RTN_UNICAST when added */
+	uint8_t protocol;     /* RTPROT_*; 0 means static when added, any when deleted */
 	bool onlink;
 };
 /* @family 0: both. All tables, "local" too; a multipath route comes once for each next hop. */
@@ -104,6 +109,10 @@ int pl_nl_route_dump(struct pl_nl *nl, uint8_t family,
 /* Unicast default routes of the main table alone, once for each next hop. */
 int pl_nl_default_dump(struct pl_nl *nl, uint8_t family,
 		       int (*fn)(const struct pl_nl_route *route, void *arg), void *arg);
+
+/* Those of PL_NL_PROTOCOL in the main table; the kernel sorts them out, however many there are. */
+int pl_nl_own_route_dump(struct pl_nl *nl, int (*fn)(const struct pl_nl_route *route, void *arg),
+			 void *arg);
 
 struct pl_nl_neigh {
 	uint32_t ifindex;
@@ -210,9 +219,10 @@ enum pl_nl_event_type {
 	PL_NL_LINK_DEL, /* with new_nsid other than PL_NL_NSID_HERE: moved to another netns */
 	PL_NL_ADDR_NEW,
 	PL_NL_ADDR_DEL,
-	PL_NL_ROUTE_CHANGED, /* a default route of the main table came or went, IPv4 or IPv6 */
-	PL_NL_QDISC_CHANGED, /* on .link.ifindex: read the link again */
-	PL_NL_LOST,	     /* ENOBUFS: events are missing, dump everything again */
+	PL_NL_ROUTE_CHANGED,  /* a default route of the main table came or went, IPv4 or IPv6 */
+	PL_NL_OWN_ROUTE_GONE, /* one of PL_NL_PROTOCOL was deleted, by whomever */
+	PL_NL_QDISC_CHANGED,  /* on .link.ifindex: read the link again */
+	PL_NL_LOST,	      /* ENOBUFS: events are missing, dump everything again */
 };
 
 struct pl_nl_event {
@@ -223,10 +233,10 @@ struct pl_nl_event {
 
 struct pl_nl_monitor;
 /*
- * Subscribes (links, addresses, default routes, qdiscs) in the current netns; non-blocking. Open it
- * before the first dump, and read it after: then nothing falls in between. IPv4 routes that
- * vanish because their device went down or lost its address have no event: the link's or the
- * address's stands for them.
+ * Subscribes (links, addresses, default routes, own routes, qdiscs) in the current netns;
+ * non-blocking. Open it before the first dump, and read it after: then nothing falls in between.
+ * IPv4 routes that vanish because their device went down or lost its address have no event: the
+ * link's or the address's stands for them.
  */
 int pl_nl_monitor_open(struct pl_nl_monitor **ret, struct pl_error *err);
 /* The same with a receive buffer of @rcvbuf bytes: a small one loses events, for tests. */

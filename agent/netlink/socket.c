@@ -521,7 +521,15 @@ static bool keep_default(const void *item)
 	return route->dst.len == 0 && route->type == RTN_UNICAST && route->table == RT_TABLE_MAIN;
 }
 
-static int route_dump(struct pl_nl *nl, uint8_t family, uint32_t table,
+static bool keep_own(const void *item)
+{
+	const struct pl_nl_route *route = item;
+
+	return route->protocol == PL_NL_PROTOCOL && route->table == RT_TABLE_MAIN;
+}
+
+/* @table, @protocol 0: all of them. */
+static int route_dump(struct pl_nl *nl, uint8_t family, uint32_t table, uint8_t protocol,
 		      bool (*keep)(const void *item),
 		      int (*fn)(const struct pl_nl_route *route, void *arg), void *arg)
 {
@@ -538,6 +546,7 @@ static int route_dump(struct pl_nl *nl, uint8_t family, uint32_t table,
 	nlh->nlmsg_type = RTM_GETROUTE;
 	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 	rtm->rtm_family = family;
+	rtm->rtm_protocol = protocol;
 	if (table)
 		mnl_attr_put_u32(nlh, RTA_TABLE, table);
 	r = dump(nl, nlh, &items);
@@ -552,13 +561,19 @@ static int route_dump(struct pl_nl *nl, uint8_t family, uint32_t table,
 int pl_nl_route_dump(struct pl_nl *nl, uint8_t family,
 		     int (*fn)(const struct pl_nl_route *route, void *arg), void *arg)
 {
-	return route_dump(nl, family, 0, NULL, fn, arg);
+	return route_dump(nl, family, 0, RTPROT_UNSPEC, NULL, fn, arg);
 }
 
 int pl_nl_default_dump(struct pl_nl *nl, uint8_t family,
 		       int (*fn)(const struct pl_nl_route *route, void *arg), void *arg)
 {
-	return route_dump(nl, family, RT_TABLE_MAIN, keep_default, fn, arg);
+	return route_dump(nl, family, RT_TABLE_MAIN, RTPROT_UNSPEC, keep_default, fn, arg);
+}
+
+int pl_nl_own_route_dump(struct pl_nl *nl, int (*fn)(const struct pl_nl_route *route, void *arg),
+			 void *arg)
+{
+	return route_dump(nl, AF_UNSPEC, RT_TABLE_MAIN, PL_NL_PROTOCOL, keep_own, fn, arg);
 }
 
 int pl_nl_neigh_dump(struct pl_nl *nl, uint32_t ifindex,

@@ -1039,6 +1039,67 @@ static void test_default_route_events(void **state)
 	pl_nl_monitor_closep(&mon);
 }
 
+static int count_route(const struct pl_nl_route *route, void *arg)
+{
+	assert_int_equal(route->protocol, PL_NL_PROTOCOL);
+	assert_int_equal(route->type, RTN_UNREACHABLE);
+	assert_int_equal(route->priority, UINT32_MAX);
+	++*(size_t *)arg;
+	return 0;
+}
+
+static size_t own_routes(struct pl_nl *nl)
+{
+	size_t n = 0;
+
+	assert_int_equal(pl_nl_own_route_dump(nl, count_route, &n), 0);
+	return n;
+}
+
+/* Told apart from others' by their protocol, in dumps, deletions and events. */
+static void test_own_routes(void **state)
+{
+	struct world *w = *state;
+	struct pl_nl_monitor *mon = watch(w);
+	struct pl_nl_route v4 = {
+		.dst = prefix("10.1.0.0/24"),
+		.type = RTN_UNREACHABLE,
+		.protocol = PL_NL_PROTOCOL,
+		.priority = UINT32_MAX,
+	};
+	struct pl_nl_route v6 = v4;
+
+	v6.dst = prefix("fd00:1::/64");
+	run("ip link set lo up");
+	assert_int_equal(own_routes(w->nl), 0);
+	read_events(mon);
+	pl_nl_add_route(w->b, &v4);
+	pl_nl_add_route(w->b, &v6);
+	commit(w, w->b);
+	run("ip route add unreachable 10.1.0.0/24 metric 77");
+	run("ip -6 route add unreachable fd00:1::/64 metric 77");
+	run("ip route add unreachable 10.1.0.0/24 metric 77 table 7 proto 112");
+	assert_int_equal(own_routes(w->nl), 2);
+	assert_int_equal(read_events(mon).n[PL_NL_OWN_ROUTE_GONE], 0);
+
+	pl_nl_del_route(w->b, &v4);
+	pl_nl_del_route(w->b, &v6);
+	commit(w, w->b);
+	assert_int_equal(own_routes(w->nl), 0);
+	assert_int_equal(read_events(mon).n[PL_NL_OWN_ROUTE_GONE], 2);
+	/* Somebody else's of the same destination is neither deleted nor told of. */
+	v4.priority = v6.priority = 77;
+	pl_nl_del_route(w->b, &v4);
+	assert_int_equal(pl_nl_batch_commit(w->b, &w->err), -ESRCH);
+	assert_non_null(strstr(w->err.text, "delete unreachable route 10.1.0.0/24"));
+	pl_nl_del_route(w->b, &v6);
+	assert_int_equal(pl_nl_batch_commit(w->b, &w->err), -ESRCH);
+	run("ip route del unreachable 10.1.0.0/24 metric 77");
+	run("ip -6 route del unreachable fd00:1::/64 metric 77");
+	assert_int_equal(read_events(mon).n[PL_NL_OWN_ROUTE_GONE], 0);
+	pl_nl_monitor_closep(&mon);
+}
+
 static void test_qdisc_events(void **state)
 {
 	struct world *w = *state;
@@ -1160,6 +1221,7 @@ int main(void)
 		T(test_a_move_is_no_deletion),
 		T(test_a_port_that_leaves_a_bridge_is_no_deletion),
 		T(test_default_route_events),
+		T(test_own_routes),
 		T(test_qdisc_events),
 		T(test_lost_events_are_told_once),
 		T(test_a_loss_is_told_with_the_queue_empty),

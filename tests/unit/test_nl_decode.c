@@ -256,6 +256,21 @@ static void test_other_routes(void **state)
 	assert_ip(&route.gateway, "fe80::1");
 }
 
+static void test_own_routes(void **state)
+{
+	struct message m = message(route4_on_link);
+	struct nlmsghdr *nlh = (void *)m.bytes;
+	struct rtmsg *rtm = NLMSG_DATA(nlh);
+	struct pl_nl_event event;
+
+	rtm->rtm_protocol = PL_NL_PROTOCOL;
+	assert_int_equal(pl_nl_decode_event(m.bytes, m.len, &event), 1); /* of our own making */
+	nlh->nlmsg_type = RTM_DELROUTE;
+	assert_int_equal(pl_nl_decode_event(m.bytes, m.len, &event), 0);
+	assert_int_equal(event.type, PL_NL_OWN_ROUTE_GONE);
+	free(m.bytes);
+}
+
 static void test_multipath(void **state)
 {
 	struct pl_nl_route route;
@@ -463,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_default_routes),
 		cmocka_unit_test(test_other_routes),
+		cmocka_unit_test(test_own_routes),
 		cmocka_unit_test(test_multipath),
 		cmocka_unit_test(test_multipath_that_lies_about_its_length),
 		cmocka_unit_test(test_neighbours),
