@@ -62,10 +62,25 @@ static json_t *native_json(const struct pl_daemon *d)
 	json_t *list = json_array();
 	char text[PL_PREFIX_STRLEN];
 
-	for (size_t i = 0; i < d->settings.n_native; i++)
-		json_array_append_new(list,
-				      json_string(pl_prefix_format(&d->settings.native[i], text)));
+	for (size_t i = 0; i < d->settings.n_native; i++) {
+		const struct pl_network_rule *rule = &d->settings.native[i];
+
+		json_array_append_new(list, json_sprintf("%s%s", rule->except ? "!" : "",
+							 pl_prefix_format(&rule->net, text)));
+	}
 	return list;
+}
+
+static json_t *forwarding_json(void)
+{
+	int v4 = pl_node_forwarding(AF_INET), v6 = pl_node_forwarding(AF_INET6);
+	json_t *j = json_object();
+
+	if (v4 >= 0)
+		json_object_set_new(j, "ipv4", json_boolean(v4));
+	if (v6 >= 0)
+		json_object_set_new(j, "ipv6", json_boolean(v6));
+	return j;
 }
 
 static json_int_t rss_bytes(void)

@@ -124,6 +124,32 @@ static int parse_uplinks(struct pl_settings *s, const char *key, const json_t *v
 	return 0;
 }
 
+/* "10.0.0.0/8", or "!10.96.0.0/12" for what is excepted. */
+static int take_network(struct pl_network_rule *ret, const char *key, size_t i, const char *text,
+			struct pl_error *err)
+{
+	struct pl_network_rule rule = {.except = text && *text == '!'};
+	char right[PL_PREFIX_STRLEN];
+	struct pl_ip first, last;
+
+	if (!text || pl_prefix_parse(text + rule.except, &rule.net))
+		return pl_fail(err, -EINVAL,
+			       "%s[%zu]: expected a prefix like 10.0.0.0/8, or one with an "
+			       "exclamation mark, like !10.96.0.0/12, that is excepted",
+			       key, i);
+	pl_prefix_range(&rule.net, &first, &last);
+	if (pl_ip_cmp(&first, &rule.net.ip)) {
+		rule.net.ip = first;
+		return pl_fail(
+			err, -EINVAL,
+			"%s[%zu]: \"%s\" has bits beyond the prefix length: write %s%s, or a "
+			"longer prefix",
+			key, i, text, rule.except ? "!" : "", pl_prefix_format(&rule.net, right));
+	}
+	*ret = rule;
+	return 0;
+}
+
 static int parse_native(struct pl_settings *s, const char *key, const json_t *v,
 			struct pl_error *err)
 {
@@ -133,14 +159,22 @@ static int parse_native(struct pl_settings *s, const char *key, const json_t *v,
 	if (!json_is_array(v) || json_array_size(v) > PL_NATIVE_MAX)
 		return pl_fail(err, -EINVAL, "%s: expected an array of at most %d prefixes", key,
 			       PL_NATIVE_MAX);
+	s->n_native = 0;
 	json_array_foreach (v, i, item) {
-		const char *text = json_string_value(item);
+		struct pl_network_rule rule;
+		int r = take_network(&rule, key, i, json_string_value(item), err);
 
-		if (!text || pl_prefix_parse(text, &s->native[i]))
-			return pl_fail(err, -EINVAL, "%s[%zu]: expected a prefix like 10.0.0.0/8",
-				       key, i);
+		if (r < 0)
+			return r;
+		for (size_t k = 0; k < s->n_native; k++)
+			if (pl_prefix_same(&s->native[k].net, &rule.net))
+				return pl_fail(err, -EINVAL, "%s[%zu]: \"%s\": %s", key, i,
+					       json_string_value(item),
+					       s->native[k].except == rule.except
+						       ? "it is in the list already"
+						       : "it cannot be native and excepted");
+		s->native[s->n_native++] = rule;
 	}
-	s->n_native = json_array_size(v);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <net/if.h>
 #include "common/log.h"
 #include "common/netconf.h"
+#include "common/prefixes.h"
 #include "datapath/datapath.h"
 
 #define PL_SETTINGS_FILE "/etc/podlane/podlaned.json"
@@ -28,7 +29,7 @@
 	X(maxFlows, "max-flows", "N", "flows of the stack that are remembered")                    \
 	X(attach, "attach", "KIND", "auto, tcx or clsact")                                         \
 	X(uplinks, "uplinks", "PATTERNS", "devices to the network; empty: by default route")       \
-	X(native, "native", "PREFIXES", "networks that pods reach by FIB, past the stack")         \
+	X(native, "native", "PREFIXES", "networks reached by FIB, past the stack; !: excepted")    \
 	X(forwarding, "forwarding", "BOOL", "switch IP forwarding of the host on at start")        \
 	X(expedite, "expedite", "BOOL", "hurry the kernel's grace periods while attaching")        \
 	X(network, NULL, NULL, "the network of pods that name none")                               \
@@ -43,7 +44,7 @@ struct pl_settings {
 	enum pl_attach_choice attach;
 	char uplinks[PL_PATTERNS_MAX][IFNAMSIZ]; /* fnmatch(3) patterns; none: default routes */
 	size_t n_uplinks;
-	struct pl_prefix native[PL_NATIVE_MAX];
+	struct pl_network_rule native[PL_NATIVE_MAX]; /* no network twice */
 	size_t n_native;
 	bool forwarding;
 	bool expedite; /* see pl_datapath_opts */

@@ -470,7 +470,7 @@ static struct network_key network_key(const struct pl_prefix *net)
 struct networks {
 	uint8_t family;
 	int fd;
-	const struct pl_prefix *nets;
+	const struct pl_network_rule *rules;
 	size_t n;
 };
 
@@ -480,32 +480,35 @@ static int network_drop_unwanted(const void *key, const void *value, void *arg)
 	const size_t size = w->family == AF_INET ? sizeof(struct pl_net4) : sizeof(struct pl_net6);
 
 	for (size_t i = 0; i < w->n; i++) {
-		struct network_key wanted = network_key(&w->nets[i]);
+		struct network_key wanted = network_key(&w->rules[i].net);
 
-		if (w->nets[i].ip.family == w->family && !memcmp(&wanted, key, size))
+		if (w->rules[i].net.ip.family == w->family && !memcmp(&wanted, key, size))
 			return 0;
 	}
 	return dp_map_del(w->fd, key);
 }
 
-/* Returns how many of the family are in @w, or -errno. */
-static int networks_add(const struct networks *w, struct pl_error *err)
+/* Of the exceptions, or of the others. Returns how many of the family are in @w, or -errno. */
+static int networks_add(const struct networks *w, bool except, struct pl_error *err)
 {
-	const struct pl_network native = {.native = 1};
+	const struct pl_network network = {.native = !except};
 	char text[PL_PREFIX_STRLEN];
 	int n = 0;
 
 	for (size_t i = 0; i < w->n; i++) {
+		const struct pl_network_rule *rule = &w->rules[i];
 		struct network_key key;
 		int r;
 
-		if (w->nets[i].ip.family != w->family)
+		if (rule->net.ip.family != w->family || rule->except != except)
 			continue;
-		key = network_key(&w->nets[i]);
-		r = dp_map_set(w->fd, &key, &native);
+		key = network_key(&rule->net);
+		r = dp_map_set(w->fd, &key, &network);
 		if (r < 0)
-			return pl_fail(err, r, "make %s a native network: %s",
-				       pl_prefix_format(&w->nets[i], text), strerror(-r));
+			return pl_fail(err, r, "make %s %s: %s", pl_prefix_format(&rule->net, text),
+				       except ? "an exception of the native networks"
+					      : "a native network",
+				       strerror(-r));
 		n++;
 	}
 	return n;
@@ -515,7 +518,10 @@ static int networks_replace(const struct networks *w, uint32_t *count, struct pl
 {
 	int n, r;
 
-	n = networks_add(w, err);
+	/* First: what is excepted must not be native for a moment. */
+	n = networks_add(w, true, err);
+	if (n >= 0)
+		n = networks_add(w, false, err);
 	if (n < 0)
 		return n;
 	/* Looked up only where it is not zero: raised after the entries, lowered before. */
@@ -526,11 +532,11 @@ static int networks_replace(const struct networks *w, uint32_t *count, struct pl
 	return 0;
 }
 
-int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_prefix *nets, size_t n,
+int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
 			     struct pl_error *err)
 {
-	const struct networks v4 = {AF_INET, dp->maps[MAP_pl_networks4], nets, n};
-	const struct networks v6 = {AF_INET6, dp->maps[MAP_pl_networks6], nets, n};
+	const struct networks v4 = {AF_INET, dp->maps[MAP_pl_networks4], rules, n};
+	const struct networks v6 = {AF_INET6, dp->maps[MAP_pl_networks6], rules, n};
 	int r;
 
 	r = networks_replace(&v4, &dp->config->native4, err);

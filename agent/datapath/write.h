@@ -6,6 +6,7 @@
 #ifndef PODLANE_DATAPATH_WRITE_H
 #define PODLANE_DATAPATH_WRITE_H
 
+#include "common/prefixes.h"
 #include "datapath/datapath.h"
 
 /*
@@ -38,8 +39,8 @@ int pl_datapath_addr_del(struct pl_datapath *dp, const struct pl_ip *ip); /* gon
 int pl_datapath_link_set(struct pl_datapath *dp, uint32_t ifindex, const struct pl_device *v);
 int pl_datapath_link_del(struct pl_datapath *dp, uint32_t ifindex);
 
-/* Replaces the set of native networks; keeps pl_config.native4/6 true. */
-int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_prefix *nets, size_t n,
+/* Replaces the native networks and their exceptions; keeps pl_config.native4/6 true. */
+int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
 			     struct pl_error *err);
 
 /* Forgets counters and stack flows of an endpoint whose slot is being freed. */

@@ -54,26 +54,26 @@ static void print_elements(FILE *out, const struct pl_record *rec, const char *v
 }
 
 /* Destinations that see the pod's own address: native networks, and multicast. */
-static void print_direct(FILE *out, const struct pl_daemon *d, uint8_t family)
+static void print_direct(FILE *out, uint8_t family, const struct pl_prefixes *native)
 {
 	char prefix[PL_PREFIX_STRLEN];
 
 	fprintf(out, " elements = { %s", family == AF_INET ? "224.0.0.0/4" : "ff00::/8");
-	for (size_t i = 0; i < d->settings.n_native; i++)
-		if (d->settings.native[i].ip.family == family)
-			fprintf(out, ", %s", pl_prefix_format(&d->settings.native[i], prefix));
+	for (size_t i = 0; i < native->n; i++)
+		if (native->v[i].ip.family == family)
+			fprintf(out, ", %s", pl_prefix_format(&native->v[i], prefix));
 	fprintf(out, " }\n");
 }
 
 /* "add" before "delete" makes the deletion of what may not exist valid, in one transaction. */
-static void print_table(FILE *out, const struct pl_daemon *d)
+static void print_table(FILE *out, const struct pl_daemon *d, const struct pl_prefixes *native)
 {
 	fprintf(out, "add table " TABLE "\ndelete table " TABLE "\ntable " TABLE " {\n"
 		     "set masq4 { type ipv4_addr; }\nset masq6 { type ipv6_addr; }\n"
 		     "set direct4 { type ipv4_addr; flags interval; auto-merge;");
-	print_direct(out, d, AF_INET);
+	print_direct(out, AF_INET, native);
 	fprintf(out, "}\nset direct6 { type ipv6_addr; flags interval; auto-merge;");
-	print_direct(out, d, AF_INET6);
+	print_direct(out, AF_INET6, native);
 	fprintf(out, "}\nchain postrouting { type nat hook postrouting priority srcnat;\n"
 		     "oifname \"pl*\" return\n"
 		     "ip saddr @masq4 ip daddr != @masq4 ip daddr != @direct4 masquerade\n"
@@ -91,20 +91,33 @@ static void print_some(FILE *out, struct pl_endpoint *const *pods, size_t n, con
 			print_elements(out, &pods[i]->rec, verb);
 }
 
+/* Sets of nftables hold no exceptions: what is left is written out. */
+static int native_prefixes(const struct pl_daemon *d, struct pl_prefixes *ret)
+{
+	int r = pl_prefixes_add_rules(ret, AF_INET, d->settings.native, d->settings.n_native);
+
+	return r ? r
+		 : pl_prefixes_add_rules(ret, AF_INET6, d->settings.native, d->settings.n_native);
+}
+
 /* The elements of @pods, or the whole table where it is NULL. */
 static int run_printed(struct pl_daemon *d, struct pl_endpoint *const *pods, size_t n,
 		       const char *verb, struct pl_error *err)
 {
+	pl_cleanup(pl_prefixes_clear) struct pl_prefixes native = {0};
 	pl_autofree char *text = NULL;
 	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	FILE *out;
 
+	if (!pods && native_prefixes(d, &native) < 0)
+		return pl_fail(err, -ENOMEM, "write the masquerade rules: out of memory");
+	out = open_memstream(&text, &len);
 	if (!out)
 		return pl_fail(err, -ENOMEM, "write the masquerade rules: out of memory");
 	if (pods)
 		print_some(out, pods, n, verb);
 	else
-		print_table(out, d);
+		print_table(out, d, &native);
 	if (fclose(out))
 		return pl_fail(err, -ENOMEM, "write the masquerade rules: out of memory");
 	return run(text, err);

@@ -102,10 +102,10 @@ void pl_write_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex
 	pl_datapath_forget(dp, hook, ifindex);
 }
 
-int pl_write_networks(struct pl_datapath *dp, const struct pl_prefix *nets, size_t n,
+int pl_write_networks(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
 		      struct pl_error *err)
 {
-	return pl_datapath_networks_set(dp, nets, n, err);
+	return pl_datapath_networks_set(dp, rules, n, err);
 }
 
 void pl_write_routes_forget(struct pl_datapath *dp)

@@ -5,6 +5,7 @@
 #ifndef PODLANE_RECONCILE_WRITE_H
 #define PODLANE_RECONCILE_WRITE_H
 
+#include "common/prefixes.h"
 #include "reconcile/facts.h"
 
 /* 0, or -errno with a sentence. */
@@ -13,8 +14,8 @@ int pl_write_del(struct pl_datapath *dp, const struct pl_fact *f, struct pl_erro
 /* The device is gone, and what was attached with it: removes what is noted, asks nothing. */
 void pl_write_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex);
 
-/* Replaces the set of native networks. */
-int pl_write_networks(struct pl_datapath *dp, const struct pl_prefix *nets, size_t n,
+/* Replaces the native networks and their exceptions. */
+int pl_write_networks(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
 		      struct pl_error *err);
 /* Routes may have changed: programs look them up anew. */
 void pl_write_routes_forget(struct pl_datapath *dp);

@@ -125,7 +125,7 @@ struct pl_network {
 
 /* pl_config[0]: mmapable array; switches that may change while programs run. */
 struct pl_config {
-	__u32 native4; /* number of prefixes in pl_networks4: 0 skips the lookup */
+	__u32 native4; /* number of native prefixes in pl_networks4: 0 skips the lookup */
 	__u32 native6;
 	__u32 epoch; /* counted up by the agent: every entry of pl_route_cache of before is void */
 	__u32 pad;

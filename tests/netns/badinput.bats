@@ -59,6 +59,7 @@ nothing_left() { # NAME
 	refused 'did you mean "maxEndpoints"?' "$BUILD/podlaned" --check-config --config $conf
 	echo '{"native": ["10.0.0.0/33"]}' >$conf
 	refused 'native[0]' "$BUILD/podlaned" --check-config --config $conf
+	refused 'write !10.96.0.0/12' "$BUILD/podlaned" --check-config --native '10.0.0.0/8,!10.96.7.1/12'
 	refused "no-such.json" "$BUILD/podlaned" --check-config --config /no-such.json
 	echo '{"attach": "tcx"}' >$conf
 	"$BUILD/podlaned" --check-config --config $conf | grep -q "no error found"

@@ -80,6 +80,59 @@ teardown() { nft delete table inet witness 2>/dev/null || :; }
 	[ "$(witness_caught)" = 0 ]
 }
 
+# by_fib ADDRESS, by_stack ADDRESS: from pod a; the witness drops what the stack would forward
+by_fib() {
+	pings a "$1"
+	[ "$(witness_caught)" = 0 ]
+}
+by_stack() {
+	run pings a "$1"
+	[ "$status" -ne 0 ]
+	[ "$(nft -j reset counter inet witness caught | jq '.nftables[] | select(.counter) | .counter.packets')" -ge 3 ]
+}
+
+@test "an excepted network goes through the stack, what is native within it again does not" {
+	ip -n outside addr add 192.0.2.130/32 dev eth0
+	ip -n outside addr add 192.0.2.197/32 dev eth0
+	ip -n outside addr add 2001:db8:1::f:2/128 dev eth0 nodad
+	daemon_stop
+	daemon_start --native '192.0.2.0/24,!192.0.2.128/25,192.0.2.192/28,2001:db8::/32,!2001:db8:1::f:0/112'
+	podlane status | grep -qF '!192.0.2.128/25'
+	podlane -j status | jq -e '.native | index("!2001:db8:1::f:0/112")'
+	# Without the witness both ways lead there, and the neighbours become known.
+	for to in $OUT4 192.0.2.130 192.0.2.197 $OUT6 2001:db8:1::f:2; do pings a $to; done
+	before=$(reason a out FORWARD_NATIVE)
+	pings a 192.0.2.130
+	pings a 2001:db8:1::f:2
+	[ "$(reason a out FORWARD_NATIVE)" = "$before" ]
+	witness_up
+	by_fib $OUT4
+	by_fib $OUT6
+	by_fib 192.0.2.197
+	by_stack 192.0.2.130
+	by_stack 2001:db8:1::f:2
+	by_fib $OUT4
+}
+
+# seen_from ADDRESS: the source address of a ping from pod m to it
+seen_from() {
+	capture outside "$BATS_TEST_TMPDIR/seen" "icmp[0] = 8 and dst $1"
+	in_ns m ping -q -c 1 -W 1 "$1" >&2
+	wait $captured
+	sed -En 's/.* IP ([0-9.]+) > .*/\1/p' "$BATS_TEST_TMPDIR/seen"
+}
+
+@test "a masqueraded pod shows its own address to native networks, the host's to excepted ones" {
+	echo '{"cniVersion": "1.0.0", "name": "masq", "type": "podlane", "ipMasq": true}' >"$BATS_TEST_TMPDIR/masq.json"
+	ip netns add m
+	podlane endpoint add m --network "$BATS_TEST_TMPDIR/masq.json"
+	[ "$(seen_from $OUT4)" = "$(ip4_of m)" ]
+	[ "$(seen_from 192.0.2.197)" = "$(ip4_of m)" ]
+	[ "$(seen_from 192.0.2.130)" = $NODE4 ]
+	podlane endpoint del m
+	ip netns del m
+}
+
 @test "without the daemon's setting the same network goes through the stack" {
 	daemon_stop
 	daemon_start

@@ -1092,15 +1092,24 @@ static bool network_exists(struct pl_datapath *dp, const char *text)
 		dp->maps[p.ip.family == AF_INET ? MAP_pl_networks4 : MAP_pl_networks6], &key, &v);
 }
 
+static struct pl_network_rule network_rule(const char *text)
+{
+	struct pl_network_rule rule = {.except = *text == '!'};
+
+	assert_int_equal(pl_prefix_parse(text + rule.except, &rule.net), 0);
+	return rule;
+}
+
 static void test_networks(void **state)
 {
 	pl_cleanup(close_it) struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
-	struct pl_prefix nets[3];
+	const struct pl_network_rule nets[] = {
+		network_rule("10.1.2.3/16"),
+		network_rule("192.168.0.0/24"),
+		network_rule("fd00::1/64"),
+	};
 	struct pl_error err = {0};
 
-	assert_int_equal(pl_prefix_parse("10.1.2.3/16", &nets[0]), 0);
-	assert_int_equal(pl_prefix_parse("192.168.0.0/24", &nets[1]), 0);
-	assert_int_equal(pl_prefix_parse("fd00::1/64", &nets[2]), 0);
 	assert_int_equal(pl_datapath_networks_set(dp, nets, 3, &err), 0);
 	assert_int_equal(pl_datapath_config(dp)->native4, 2);
 	assert_int_equal(pl_datapath_config(dp)->native6, 1);
@@ -1116,6 +1125,53 @@ static void test_networks(void **state)
 	assert_false(network_exists(dp, "fd00::2"));
 }
 
+static bool is_native(struct pl_datapath *dp, const char *text)
+{
+	struct pl_prefix p;
+	struct pl_net6 key = {0};
+	struct pl_network v = {0};
+
+	assert_int_equal(pl_prefix_parse(text, &p), 0);
+	key.prefixlen = p.len;
+	memcpy(key.addr, p.ip.bytes, sizeof(key.addr));
+	(void)bpf_map_lookup_elem(
+		dp->maps[p.ip.family == AF_INET ? MAP_pl_networks4 : MAP_pl_networks6], &key, &v);
+	return v.native;
+}
+
+static void test_excepted_networks(void **state)
+{
+	pl_cleanup(close_it) struct pl_datapath *dp = open_as(PL_ATTACH_AUTO);
+	const struct pl_network_rule rules[] = {
+		network_rule("10.0.0.0/8"),    network_rule("!10.96.0.0/12"),
+		network_rule("10.96.5.0/24"),  network_rule("fd00::/16"),
+		network_rule("!fd00:1::/108"), network_rule("!192.0.2.0/24"),
+	};
+	struct pl_error err = {0};
+
+	assert_int_equal(pl_datapath_networks_set(dp, rules, PL_ARRAY_SIZE(rules), &err), 0);
+	assert_int_equal(pl_datapath_config(dp)->native4, 2);
+	assert_int_equal(pl_datapath_config(dp)->native6, 1);
+	assert_true(is_native(dp, "10.95.255.255"));
+	assert_false(is_native(dp, "10.96.0.1"));
+	assert_false(is_native(dp, "10.111.255.255"));
+	assert_true(is_native(dp, "10.96.5.1"));
+	assert_true(is_native(dp, "10.112.0.0"));
+	assert_false(is_native(dp, "192.0.2.1"));
+	assert_true(is_native(dp, "fd00:1::10:0"));
+	assert_false(is_native(dp, "fd00:1::f:0"));
+
+	/* What was excepted may become native, and native ones holes. */
+	assert_int_equal(pl_datapath_networks_set(dp, rules, 1, &err), 0);
+	assert_true(is_native(dp, "10.96.0.1"));
+	assert_int_equal(pl_datapath_networks_set(dp, rules, 2, &err), 0);
+	assert_false(is_native(dp, "10.96.5.1"));
+	/* Exceptions alone: nothing is native, and nothing is looked up. */
+	assert_int_equal(pl_datapath_networks_set(dp, rules + 5, 1, &err), 0);
+	assert_int_equal(pl_datapath_config(dp)->native4, 0);
+	assert_false(is_native(dp, "10.1.1.1"));
+}
+
 /* Whatever decides about a way out of the node voids what the programs remember of it. */
 static void test_routes_are_forgotten(void **state)
 {
@@ -1125,11 +1181,10 @@ static void test_routes_are_forgotten(void **state)
 	const struct pl_config *config = pl_datapath_config(dp);
 	uint32_t epoch = config->epoch;
 	struct pl_error err = {0};
-	struct pl_prefix net;
+	const struct pl_network_rule net = network_rule("10.1.0.0/16");
 	struct pl_ip ip;
 
 	assert_int_equal(pl_ip_parse("10.1.2.3", &ip), 0);
-	assert_int_equal(pl_prefix_parse("10.1.0.0/16", &net), 0);
 	assert_int_equal(pl_datapath_addr_set(dp, &ip, &pod), 0);
 	assert_int_not_equal(config->epoch, epoch);
 	epoch = config->epoch;
@@ -1331,6 +1386,7 @@ int main(void)
 		ROW(test_walk_without_batches),
 		ROW(test_reset_of_an_endpoint),
 		ROW(test_networks),
+		ROW(test_excepted_networks),
 		ROW(test_routes_are_forgotten),
 		ROW(test_mirrors),
 		ROW(test_program_slots),

@@ -61,7 +61,7 @@ static void test_every_key(void **state)
 		&s,
 		"{\"runDir\": \"/run/p2\", \"bpffs\": \"/sys/fs/bpf/p2\", \"logLevel\": \"warn\","
 		"\"maxEndpoints\": 10, \"maxFlows\": 2048, \"attach\": \"clsact\","
-		"\"uplinks\": [\"eth*\", \"bond0\"], \"native\": [\"10.0.0.0/8\", \"fd00::/8\"],"
+		"\"uplinks\": [\"eth*\", \"bond0\"], \"native\": [\"10.0.0.0/8\", \"fd00::/8\", \"!10.96.0.0/12\"],"
 		"\"forwarding\": false, \"expedite\": false, \"network\": {\"mtu\": 1400},"
 		"\"mirrors\": [{\"name\": \"ids\", \"endpoints\": \"all\", \"target\": {\"device\": \"tap0\"}}]}",
 		&err);
@@ -74,8 +74,11 @@ static void test_every_key(void **state)
 	assert_int_equal(s.attach, PL_ATTACH_CLSACT);
 	assert_int_equal(s.n_uplinks, 2);
 	assert_string_equal(s.uplinks[1], "bond0");
-	assert_int_equal(s.n_native, 2);
-	assert_int_equal(s.native[1].ip.family, AF_INET6);
+	assert_int_equal(s.n_native, 3);
+	assert_int_equal(s.native[1].net.ip.family, AF_INET6);
+	assert_false(s.native[1].except);
+	assert_int_equal(s.native[2].net.len, 12);
+	assert_true(s.native[2].except);
 	assert_false(s.forwarding);
 	assert_false(s.expedite);
 	assert_int_equal(s.network.mtu, 1400);
@@ -93,6 +96,16 @@ static void test_bad_values(void **state)
 	refused("{\"runDir\": \"relative\"}", -EINVAL, "no absolute path");
 	refused("{\"attach\": \"xdp\"}", -EINVAL, "auto, tcx or clsact");
 	refused("{\"native\": [\"10.0.0.0/8\", \"10.0.0/8\"]}", -EINVAL, "native[1]");
+	refused("{\"native\": [\"!\"]}", -EINVAL, "native[0]: expected a prefix");
+	refused("{\"native\": [\"!!10.0.0.0/8\"]}", -EINVAL, "native[0]: expected a prefix");
+	refused("{\"native\": [\"10.0.0.5/8\"]}", -EINVAL,
+		"native[0]: \"10.0.0.5/8\" has bits beyond the prefix length: write 10.0.0.0/8,");
+	refused("{\"native\": [\"10.0.0.0/8\", \"!10.97.0.0/12\"]}", -EINVAL,
+		"native[1]: \"!10.97.0.0/12\" has bits beyond the prefix length: write !10.96.0.0/12,");
+	refused("{\"native\": [\"fd00::1/64\"]}", -EINVAL, "write fd00::/64");
+	refused("{\"native\": [\"10.0.0.0/8\", \"!10.0.0.0/8\"]}", -EINVAL,
+		"cannot be native and excepted");
+	refused("{\"native\": [\"10.0.0.0/8\", \"10.0.0.0/8\"]}", -EINVAL, "already");
 	refused("{\"uplinks\": \"eth0\"}", -EINVAL, "uplinks: expected an array");
 	refused("{\"forwarding\": 1}", -EINVAL, "true or false");
 	refused("{\"logLevel\": \"loud\"}", -EINVAL, "error, warn, info or debug");
@@ -110,6 +123,11 @@ static void test_options(void **state)
 	assert_int_equal(pl_settings_option(&s, "uplinks", "eth0,wlan*", &err), 0);
 	assert_int_equal(s.n_uplinks, 2);
 	assert_string_equal(s.uplinks[1], "wlan*");
+	assert_int_equal(pl_settings_option(&s, "native", "10.0.0.0/8,!10.96.0.0/12", &err), 0);
+	assert_int_equal(s.n_native, 2);
+	assert_true(s.native[1].except);
+	assert_int_equal(pl_settings_option(&s, "native", "fd00::/8", &err), 0); /* instead */
+	assert_int_equal(s.n_native, 1);
 	assert_int_equal(pl_settings_option(&s, "max-endpoints", "77", &err), 0);
 	assert_int_equal(s.max_endpoints, 77);
 	assert_int_equal(pl_settings_option(&s, "forwarding", "false", &err), 0);
