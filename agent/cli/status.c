@@ -97,6 +97,18 @@ static void print_list(const json_t *s, const char *key, const char *none, FILE 
 	cli_field(out, key, "%s", text[0] ? text : none);
 }
 
+static void print_warnings(const struct cli *cli, const json_t *s, FILE *out)
+{
+	const json_t *list = json_object_get(s, "warnings"), *sentence;
+	size_t i;
+
+	json_array_foreach (list, i, sentence) {
+		fprintf(out, "%-12s ", "warning");
+		cli_styled(out, cli->colour, CLI_BAD, json_string_value(sentence));
+		fputc('\n', out);
+	}
+}
+
 static void print_status(const struct cli *cli, const json_t *s, FILE *out)
 {
 	print_daemon(s, out);
@@ -110,6 +122,7 @@ static void print_status(const struct cli *cli, const json_t *s, FILE *out)
 	cli_field(out, "resyncs", "%" PRIu64, cli_u64(s, "resyncs"));
 	cli_field(out, "run dir", "%s", cli_str(s, "runDir"));
 	cli_field(out, "bpffs", "%s", cli_str(s, "bpffs"));
+	print_warnings(cli, s, out);
 }
 
 static enum cli_exit run(struct cli *cli, const struct cli_args *args)

@@ -129,6 +129,8 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 	json_object_set_new(j, "mirrors", json_integer((json_int_t)pl_mirrors_count(d->mirrors)));
 	json_object_set_new(j, "networks", networks_json(d));
 	json_object_set_new(j, "native", native_json(d));
+	json_object_set_new(j, "forwarding", forwarding_json());
+	json_object_set_new(j, "warnings", pl_node_forwarding_warnings());
 	json_object_set_new(j, "maxEndpoints", json_integer(d->max_pods - 1));
 	json_object_set_new(j, "resyncs", json_integer((json_int_t)d->resyncs));
 	json_object_set_new(j, "rssBytes", json_integer(rss_bytes()));

@@ -162,6 +162,7 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 	d->netkit_links = pl_datapath_features(d->dp)->netkit && pl_netkit_probe(d->nl);
 	if (d->settings.forwarding)
 		pl_node_enable_forwarding();
+	pl_node_warn_forwarding();
 	d->base = event_base_new();
 	d->retry = d->base ? evtimer_new(d->base, on_retry, d) : NULL;
 	if (!d->retry)

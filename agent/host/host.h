@@ -34,5 +34,11 @@ uint32_t pl_node_mtu(const struct pl_daemon *d);
 
 /* Switches IPv4 and IPv6 forwarding on, logging what could not be. */
 void pl_node_enable_forwarding(void);
+/* As it is now. -ENOENT: the kernel has no such protocol; -errno. */
+int pl_node_forwarding(uint8_t family);
+/* A sentence for each protocol that is not forwarded, and what to do: to the log, */
+void pl_node_warn_forwarding(void);
+/* or as a list; caller owns. */
+json_t *pl_node_forwarding_warnings(void);
 
 #endif
