@@ -4,6 +4,7 @@
  */
 #include "common/log.h"
 #include "common/proto.h"
+#include "control/dispatch.h"
 #include "control/ops.h"
 #include "control/server.h"
 #include "host/host.h"
@@ -85,25 +86,25 @@ static int dispatch(struct pl_call *c, struct pl_error *err)
 	return pl_fail(err, -ENOTSUP, "unknown operation \"%s\"", op);
 }
 
-bool pl_request_is_removal(const json_t *request)
+bool pl_dispatch_is_removal(const json_t *request)
 {
 	const char *op = json_string_value(json_object_get(request, "op"));
 
 	return op && !strcmp(op, "endpoint.del");
 }
 
-void pl_request_handle(struct pl_daemon *d, struct pl_client *client, const json_t *request,
-		       int netns_fd)
+void pl_dispatch(void *arg, struct pl_client *client, const json_t *request, int netns_fd)
 {
-	struct pl_call pl_call = {d, client, request, netns_fd};
+	const struct pl_parts *parts = arg;
+	struct pl_call call = {parts, client, request, netns_fd};
 	struct pl_error err = {0};
 
-	if (dispatch(&pl_call, &err) < 0) {
+	if (dispatch(&call, &err) < 0) {
 		const char *op = json_string_value(json_object_get(request, "op"));
 
 		pl_info("request failed op=%s code=%s error=\"%s\"", op ? op : "",
 			pl_errno_name(err.code), err.text);
 		pl_client_fail(client, &err);
 	}
-	pl_node_update(d);
+	pl_host_update(parts->host);
 }

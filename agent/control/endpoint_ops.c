@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "control/ops.h"
 #include "endpoint/remove.h"
+#include "mirror/mirrors.h"
 
 static int fill_pod_request(struct pl_call *c, struct pl_endpoint_request *pod,
 			    struct pl_error *err)
@@ -33,6 +34,15 @@ static int fill_pod_request(struct pl_call *c, struct pl_endpoint_request *pod,
 	return r;
 }
 
+/* The endpoint as replies give it, with the sessions that concern it; caller owns. */
+static json_t *endpoint_json(const struct pl_parts *parts, const struct pl_endpoint *pod)
+{
+	json_t *j = pl_endpoint_json(parts->endpoints, pod);
+
+	json_object_set_new(j, "mirrors", pl_mirrors_of_endpoint(parts->mirrors, pod));
+	return j;
+}
+
 static void on_unread_removed(void *arg, const struct pl_error *err)
 {
 	if (err)
@@ -40,18 +50,20 @@ static void on_unread_removed(void *arg, const struct pl_error *err)
 }
 
 /* By its time of creation, too: the name may be another endpoint's by now. */
-static void undo_endpoint_add(struct pl_daemon *d, const json_t *endpoint)
+static void undo_endpoint_add(void *arg, const json_t *endpoint)
 {
+	const struct pl_parts *parts = arg;
 	const char *id = json_string_value(json_object_get(endpoint, "containerId"));
 	const char *ifname = json_string_value(json_object_get(endpoint, "ifname"));
 	json_int_t created = json_integer_value(json_object_get(endpoint, "createdNs"));
-	struct pl_endpoint *pod = id && ifname ? pl_endpoints_find(d, id, ifname) : NULL;
+	struct pl_endpoint *pod =
+		id && ifname ? pl_endpoints_find(parts->endpoints, id, ifname) : NULL;
 
 	if (!pod || pod->leaving || (json_int_t)pod->rec.created_ns != created)
 		return;
 	pl_info("endpoint undone: its client left without the answer container=%s ifname=%s", id,
 		ifname);
-	if (pl_leave(d, pod, on_unread_removed, NULL) < 0)
+	if (pl_leave(parts->endpoints, pod, on_unread_removed, NULL) < 0)
 		pl_error_log("endpoint not undone container=%s: out of memory", id);
 }
 
@@ -64,12 +76,12 @@ int pl_op_endpoint_add(struct pl_call *c, struct pl_error *err)
 	int r = fill_pod_request(c, &req, err);
 
 	if (!r)
-		r = pl_request_conf(c->d, c->req, &own, &req.conf, err);
+		r = pl_request_conf(c->parts, c->req, &own, &req.conf, err);
 	if (!r)
-		r = pl_endpoints_add(c->d, &req, &pod, &routes, err);
+		r = pl_endpoints_add(c->parts->endpoints, &req, &pod, &routes, err);
 	if (r < 0)
 		return r;
-	reply = json_pack("{s:b, s:o, s:o}", "ok", 1, "endpoint", pl_endpoint_json(c->d, pod),
+	reply = json_pack("{s:b, s:o, s:o}", "ok", 1, "endpoint", endpoint_json(c->parts, pod),
 			  "routes", routes);
 	if (reply && req.conf->dns)
 		json_object_set(reply, "dns", req.conf->dns);
@@ -125,9 +137,9 @@ static struct removal *removal_new(struct pl_client *client, json_t *reply)
 	return all;
 }
 
-static void removal_add(struct pl_daemon *d, struct removal *all, struct pl_endpoint *pod)
+static void removal_add(const struct pl_parts *parts, struct removal *all, struct pl_endpoint *pod)
 {
-	int r = pl_leave(d, pod, on_removed, all);
+	int r = pl_leave(parts->endpoints, pod, on_removed, all);
 
 	if (!r)
 		all->left++;
@@ -155,9 +167,9 @@ int pl_op_endpoint_del(struct pl_call *c, struct pl_error *err)
 		r = pl_request_text(c->req, "network", false, &network, err);
 	if (r < 0)
 		return r;
-	pod = pl_endpoints_find(c->d, id, ifname);
+	pod = pl_endpoints_find(c->parts->endpoints, id, ifname);
 	if (!pod) {
-		r = pl_endpoints_delete_leftover(c->d, id, ifname, err);
+		r = pl_endpoints_delete_leftover(c->parts->endpoints, id, ifname, err);
 		if (r < 0)
 			return r;
 	}
@@ -169,7 +181,7 @@ int pl_op_endpoint_del(struct pl_call *c, struct pl_error *err)
 					       pl_record_to_json(&pod->rec)));
 	if (!all)
 		return pl_fail(err, -ENOMEM, "remove %s:%s: out of memory", id, ifname);
-	removal_add(c->d, all, pod);
+	removal_add(c->parts, all, pod);
 	removal_begin(all);
 	return 0;
 }
@@ -204,19 +216,19 @@ int pl_op_endpoint_check(struct pl_call *c, struct pl_error *err)
 	int r = pl_request_key(c->req, &id, &ifname, err);
 
 	if (!r)
-		r = pl_request_conf(c->d, c->req, &own, &conf, err);
+		r = pl_request_conf(c->parts, c->req, &own, &conf, err);
 	if (!r)
 		r = pl_request_addresses(c->req, addrs, PL_ARRAY_SIZE(addrs), &n_addrs, err);
 	if (r < 0)
 		return r;
-	pod = pl_endpoints_find(c->d, id, ifname);
+	pod = pl_endpoints_find(c->parts->endpoints, id, ifname);
 	if (!pod || pod->leaving)
 		return pl_fail(err, -ENOENT, "podlane has no endpoint %s:%s%s", id, ifname,
 			       pod ? " any more: it is being removed" : "");
 	if (c->netns_fd < 0)
 		return pl_fail(err, -EBADF, "the request came without a network namespace");
 	compare_addresses(pod, addrs, n_addrs, differences);
-	r = pl_endpoints_check(c->d, pod, c->netns_fd, conf, differences, err);
+	r = pl_endpoints_check(c->parts->endpoints, pod, c->netns_fd, conf, differences, err);
 	if (r < 0)
 		return r;
 	if (!json_array_size(differences)) {
@@ -264,15 +276,15 @@ int pl_op_endpoint_gc(struct pl_call *c, struct pl_error *err)
 	all = removal_new(c->client, json_pack("{s:b, s:o}", "ok", 1, "removed", removed));
 	if (!all)
 		return pl_fail(err, -ENOMEM, "collect the endpoints to remove: out of memory");
-	for (uint32_t id = 1; id < c->d->max_pods; id++) {
-		struct pl_endpoint *pod = c->d->pods[id];
+	for (uint32_t id = 1; id < c->parts->endpoints->max; id++) {
+		struct pl_endpoint *pod = c->parts->endpoints->v[id];
 
 		if (!pod || strcmp(pod->rec.network, network) || is_listed(valid, &pod->rec))
 			continue;
 		json_array_append_new(removed,
 				      json_pack("{s:s, s:s}", "containerId", pod->rec.container_id,
 						"ifname", pod->rec.ifname));
-		removal_add(c->d, all, pod);
+		removal_add(c->parts, all, pod);
 	}
 	removal_begin(all);
 	return 0;
@@ -282,9 +294,10 @@ int pl_op_endpoint_list(struct pl_call *c, struct pl_error *err)
 {
 	json_t *list = json_array();
 
-	for (uint32_t id = 1; id < c->d->max_pods; id++)
-		if (c->d->pods[id])
-			json_array_append_new(list, pl_endpoint_json(c->d, c->d->pods[id]));
+	for (uint32_t id = 1; id < c->parts->endpoints->max; id++)
+		if (c->parts->endpoints->v[id])
+			json_array_append_new(list,
+					      endpoint_json(c->parts, c->parts->endpoints->v[id]));
 	pl_reply_list(c, "endpoints", list);
 	return 0;
 }
@@ -297,13 +310,13 @@ int pl_op_endpoint_show(struct pl_call *c, struct pl_error *err)
 	int r = pl_request_text(c->req, "query", true, &query, err);
 
 	if (!r)
-		r = pl_endpoints_query(c->d, query, &pod, err);
+		r = pl_endpoints_query(c->parts->endpoints, query, &pod, err);
 	if (!r)
-		r = pl_stats_collect(c->d, pod, &list, err);
+		r = pl_stats_collect(c->parts, pod, &list, err);
 	if (r < 0)
 		return r;
 	pl_client_reply(c->client, json_pack("{s:b, s:o, s:O}", "ok", 1, "endpoint",
-					     pl_endpoint_json(c->d, pod), "reasons",
+					     endpoint_json(c->parts, pod), "reasons",
 					     json_object_get(json_array_get(list, 0), "reasons")));
 	json_decref(list);
 	return 0;

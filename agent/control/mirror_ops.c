@@ -4,7 +4,6 @@
  */
 #include "common/log.h"
 #include "control/ops.h"
-#include "daemon/daemon.h"
 #include "mirror/mirrors.h"
 
 static int find_named(const struct pl_mirrors *m, const json_t *request, unsigned int *ret,
@@ -53,7 +52,7 @@ static int answer(struct pl_mirrors *m, const char *op, const json_t *request, j
 int pl_op_mirror(struct pl_call *c, struct pl_error *err)
 {
 	json_t *reply = NULL;
-	int r = answer(c->d->mirrors, json_string_value(json_object_get(c->req, "op")), c->req,
+	int r = answer(c->parts->mirrors, json_string_value(json_object_get(c->req, "op")), c->req,
 		       &reply, err);
 
 	if (r < 0)
@@ -64,6 +63,6 @@ int pl_op_mirror(struct pl_call *c, struct pl_error *err)
 
 int pl_op_mirror_list(struct pl_call *c, struct pl_error *err)
 {
-	pl_reply_list(c, "mirrors", pl_mirrors_list(c->d->mirrors));
+	pl_reply_list(c, "mirrors", pl_mirrors_list(c->parts->mirrors));
 	return 0;
 }

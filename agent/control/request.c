@@ -37,7 +37,7 @@ static int take_routes(const json_t *req, struct pl_netconf *conf, struct pl_err
 	return 0;
 }
 
-int pl_request_conf(struct pl_daemon *d, const json_t *req, struct pl_netconf *own,
+int pl_request_conf(const struct pl_parts *parts, const json_t *req, struct pl_netconf *own,
 		    const struct pl_netconf **ret, struct pl_error *err)
 {
 	const json_t *v = json_object_get(req, "network");
@@ -45,18 +45,18 @@ int pl_request_conf(struct pl_daemon *d, const json_t *req, struct pl_netconf *o
 	int r;
 
 	if (!v || json_is_null(v)) {
-		*ret = &d->settings.network;
+		*ret = parts->network;
 		return 0;
 	}
 	/* Without a name it says how this endpoint differs from the daemon's own network. */
 	if (json_is_object(v) && !json_object_get(v, "name")) {
-		whole = pl_netconf_to_json(&d->settings.network);
+		whole = pl_netconf_to_json(parts->network);
 		if (!whole || json_object_update(whole, (json_t *)v))
 			return pl_fail(err, -ENOMEM, "network: out of memory");
 	}
 	r = pl_netconf_parse(whole ? whole : v, own, err);
 	if (r == 0)
-		r = pl_netconf_inherit_ranges(own, &d->settings.network, err);
+		r = pl_netconf_inherit_ranges(own, parts->network, err);
 	if (r == 0)
 		r = take_routes(req, own, err);
 	if (r < 0)

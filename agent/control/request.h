@@ -6,11 +6,12 @@
 #ifndef PODLANE_CONTROL_REQUEST_H
 #define PODLANE_CONTROL_REQUEST_H
 
+#include "control/dispatch.h"
 #include "control/server.h"
 #include "endpoint/endpoint.h"
 
 struct pl_call {
-	struct pl_daemon *d;
+	const struct pl_parts *parts;
 	struct pl_client *client;
 	const json_t *req;
 	int netns_fd;
@@ -20,7 +21,7 @@ struct pl_call {
 int pl_request_text(const json_t *req, const char *key, bool required, const char **ret,
 		    struct pl_error *err);
 /* The network of the request, parsed into @own; else the daemon's own. */
-int pl_request_conf(struct pl_daemon *d, const json_t *req, struct pl_netconf *own,
+int pl_request_conf(const struct pl_parts *parts, const json_t *req, struct pl_netconf *own,
 		    const struct pl_netconf **ret, struct pl_error *err);
 int pl_request_ips(const json_t *req, struct pl_endpoint_request *pod, struct pl_error *err);
 int pl_request_addresses(const json_t *req, struct pl_record_addr *addrs, size_t max, size_t *ret_n,

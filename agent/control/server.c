@@ -30,7 +30,8 @@ struct pl_client {
 };
 
 struct pl_control {
-	struct pl_daemon *d;
+	struct event_base *base;
+	struct pl_control_handler handler;
 	struct event *accept_event;
 	struct pl_client *clients;
 	int fd;
@@ -63,7 +64,7 @@ static void forget_undo(struct pl_client *c)
 static void undo_unread(struct pl_client *c)
 {
 	if (c->undo)
-		c->undo(c->control->d, c->undo_arg);
+		c->undo(c->control->handler.arg, c->undo_arg);
 	forget_undo(c);
 }
 
@@ -148,14 +149,16 @@ static void on_write(evutil_socket_t fd, short what, void *arg)
 
 static void handle(struct pl_client *c, const json_t *request, int netns_fd)
 {
-	if (has_hung_up(c) && !pl_request_is_removal(request)) {
+	const struct pl_control_handler *handler = &c->control->handler;
+
+	if (has_hung_up(c) && !handler->is_removal(request)) {
 		const char *op = json_string_value(json_object_get(request, "op"));
 
 		pl_info("request not begun: its client has gone op=%s", op ? op : "");
 		return;
 	}
 	forget_undo(c);
-	pl_request_handle(c->control->d, c, request, netns_fd);
+	handler->handle(handler->arg, c, request, netns_fd);
 }
 
 static void on_read(evutil_socket_t fd, short what, void *arg)
@@ -232,8 +235,8 @@ static void on_accept(evutil_socket_t listener, short what, void *arg)
 	if (c->next)
 		c->next->prev = &c->next;
 	control->clients = c;
-	c->read_event = event_new(control->d->base, c->fd, EV_READ | EV_PERSIST, on_read, c);
-	c->write_event = event_new(control->d->base, c->fd, EV_WRITE, on_write, c);
+	c->read_event = event_new(control->base, c->fd, EV_READ | EV_PERSIST, on_read, c);
+	c->write_event = event_new(control->base, c->fd, EV_WRITE, on_write, c);
 	if (!c->queue || !c->read_event || !c->write_event || event_add(c->read_event, NULL))
 		client_free(c);
 }
@@ -264,16 +267,18 @@ static int listen_at(const char *path, struct pl_error *err)
 	return TAKE_FD(fd);
 }
 
-int pl_control_open(struct pl_daemon *d, struct pl_control **ret, struct pl_error *err)
+int pl_control_open(struct event_base *base, const char *run_dir,
+		    const struct pl_control_handler *handler, struct pl_control **ret,
+		    struct pl_error *err)
 {
 	struct pl_control *control = calloc(1, sizeof(*control));
 	int r;
 
 	if (!control)
 		return pl_fail(err, -ENOMEM, "control socket: out of memory");
-	control->d = d;
-	snprintf(control->path, sizeof(control->path), "%s/%s", d->settings.run_dir,
-		 PL_SOCKET_NAME);
+	control->base = base;
+	control->handler = *handler;
+	snprintf(control->path, sizeof(control->path), "%s/%s", run_dir, PL_SOCKET_NAME);
 	r = listen_at(control->path, err);
 	if (r < 0) {
 		free(control);
@@ -281,7 +286,7 @@ int pl_control_open(struct pl_daemon *d, struct pl_control **ret, struct pl_erro
 	}
 	control->fd = r;
 	control->accept_event =
-		event_new(d->base, control->fd, EV_READ | EV_PERSIST, on_accept, control);
+		event_new(base, control->fd, EV_READ | EV_PERSIST, on_accept, control);
 	if (!control->accept_event || event_add(control->accept_event, NULL)) {
 		pl_control_closep(&control);
 		return pl_fail(err, -ENOMEM, "control socket: out of memory");

@@ -1,18 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The control socket, server side: accepts root's connections, reads one JSON object a message,
- * queues the replies. What a request means is in dispatch.c.
+ * queues the replies. What a request means, the handler knows.
  */
 #ifndef PODLANE_CONTROL_SERVER_H
 #define PODLANE_CONTROL_SERVER_H
 
 #include <jansson.h>
-#include "daemon/daemon.h"
+#include "common/util.h"
 
+struct event_base;
 struct pl_client;
+struct pl_control;
+
+/* Who carries requests out. Every function is set. */
+struct pl_control_handler {
+	/* Carries one request out and queues its replies. @netns_fd is -1 or the caller's. */
+	void (*handle)(void *arg, struct pl_client *client, const json_t *request, int netns_fd);
+	/*
+	 * Whether @request is carried out although its client has gone: a removal is wanted by
+	 * whoever asked for it, and a plugin that got no answer relies on it.
+	 */
+	bool (*is_removal)(const json_t *request);
+	void *arg;
+};
 
 /* Binds RUN_DIR/podlane.sock (a stale one is replaced: the caller holds the lock). */
-int pl_control_open(struct pl_daemon *d, struct pl_control **ret, struct pl_error *err);
+int pl_control_open(struct event_base *base, const char *run_dir,
+		    const struct pl_control_handler *handler, struct pl_control **ret,
+		    struct pl_error *err);
 /* Removes the socket. */
 void pl_control_closep(struct pl_control **control);
 
@@ -25,7 +41,7 @@ void pl_client_fail(struct pl_client *client, const struct pl_error *err);
  * @arg, which is consumed. A further request of the client ends that: it is told by then, or does
  * not care. To be called before the reply is queued; never done by pl_control_closep().
  */
-typedef void (*pl_unread_fn)(struct pl_daemon *d, const json_t *arg);
+typedef void (*pl_unread_fn)(void *handler_arg, const json_t *arg);
 void pl_client_undo_if_unread(struct pl_client *client, pl_unread_fn undo, json_t *arg);
 
 /*
@@ -34,17 +50,5 @@ void pl_client_undo_if_unread(struct pl_client *client, pl_unread_fn undo, json_
  */
 void pl_client_hold(struct pl_client *client);
 void pl_client_resume(struct pl_client *client);
-
-/*
- * Whether @request is carried out although its client has gone: a removal is wanted by whoever
- * asked for it, and a plugin that got no answer relies on it. (dispatch.c)
- */
-bool pl_request_is_removal(const json_t *request);
-/*
- * Carries one request out and queues its replies. @netns_fd is -1 or owned by the caller.
- * (dispatch.c)
- */
-void pl_request_handle(struct pl_daemon *d, struct pl_client *client, const json_t *request,
-		       int netns_fd);
 
 #endif

@@ -35,9 +35,9 @@ static int count_row(const struct pl_reason_key *key, const struct pl_count *sum
 	return 0;
 }
 
-static json_t *stats_row(const struct pl_daemon *d, uint32_t id, json_t *reasons)
+static json_t *stats_row(const struct pl_parts *parts, uint32_t id, json_t *reasons)
 {
-	const struct pl_endpoint *pod = id ? d->pods[id] : NULL;
+	const struct pl_endpoint *pod = id ? parts->endpoints->v[id] : NULL;
 	const struct pl_record *r = pod ? &pod->rec : NULL;
 
 	return json_pack("{s:i, s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:O}", "endpoint", (int)id,
@@ -48,10 +48,11 @@ static json_t *stats_row(const struct pl_daemon *d, uint32_t id, json_t *reasons
 }
 
 /* Rows of @only, or of the node and all pods where it is NULL. */
-int pl_stats_collect(struct pl_daemon *d, const struct pl_endpoint *only, json_t **ret,
+int pl_stats_collect(const struct pl_parts *parts, const struct pl_endpoint *only, json_t **ret,
 		     struct pl_error *err)
 {
-	struct counting all = {calloc(d->max_pods, sizeof(json_t *)), d->max_pods};
+	struct counting all = {calloc(parts->endpoints->max, sizeof(json_t *)),
+			       parts->endpoints->max};
 	json_t *list = json_array();
 	int r;
 
@@ -60,14 +61,14 @@ int pl_stats_collect(struct pl_daemon *d, const struct pl_endpoint *only, json_t
 		json_decref(list);
 		return pl_fail(err, -ENOMEM, "read the counters: out of memory");
 	}
-	for (uint32_t id = 0; id < d->max_pods; id++)
-		if (only ? id == only->id : id == PL_NODE || d->pods[id])
+	for (uint32_t id = 0; id < parts->endpoints->max; id++)
+		if (only ? id == only->id : id == PL_NODE || parts->endpoints->v[id])
 			all.rows[id] = json_array();
-	r = pl_datapath_reasons_each(d->dp, count_row, &all);
-	for (uint32_t id = 0; id < d->max_pods; id++) {
+	r = pl_datapath_reasons_each(parts->dp, count_row, &all);
+	for (uint32_t id = 0; id < parts->endpoints->max; id++) {
 		if (!all.rows[id])
 			continue;
-		json_array_append_new(list, stats_row(d, id, all.rows[id]));
+		json_array_append_new(list, stats_row(parts, id, all.rows[id]));
 		json_decref(all.rows[id]);
 	}
 	free(all.rows);
@@ -87,9 +88,9 @@ int pl_op_stats(struct pl_call *c, struct pl_error *err)
 	int r = pl_request_text(c->req, "query", false, &query, err);
 
 	if (!r && *query)
-		r = pl_endpoints_query(c->d, query, &only, err);
+		r = pl_endpoints_query(c->parts->endpoints, query, &only, err);
 	if (!r)
-		r = pl_stats_collect(c->d, only, &list, err);
+		r = pl_stats_collect(c->parts, only, &list, err);
 	if (r < 0)
 		return r;
 	pl_reply_list(c, "stats", list);

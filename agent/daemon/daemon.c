@@ -9,6 +9,7 @@
 #include <sys/file.h>
 
 #include "common/log.h"
+#include "control/dispatch.h"
 #include "control/server.h"
 #include "daemon/caps.h"
 #include "daemon/daemon.h"
@@ -17,6 +18,8 @@
 #include "endpoint/remove.h"
 #include "host/host.h"
 #include "host/masq.h"
+#include "host/range_routes.h"
+#include "ipam/ipam.h"
 #include "mirror/mirrors.h"
 #include "netlink/netkit_probe.h"
 #include "reconcile/reconcile.h"
@@ -24,9 +27,98 @@
 
 enum { EVENTS_A_TURN = 64 }; /* netlink datagrams, before requests get their turn */
 
+/* ---- what the host's events lead to ---- */
+
+/*
+ * Dumps links, addresses and routes, compares all that should be with all that is in the maps and
+ * at the hooks, and makes it so: at start and whenever events were lost.
+ */
+static int resync(struct pl_daemon *d, const char *why, struct pl_error *err)
+{
+	int r;
+
+	d->parts.resyncs++;
+	pl_debug("resync why=\"%s\"", why);
+	r = pl_host_dump(d->parts.host, err);
+	if (r < 0)
+		return r;
+	pl_endpoints_sweep(d->parts.endpoints);
+	r = pl_host_want(d->parts.host);
+	if (r < 0)
+		pl_fail(err, r, "compare the datapath with the host: out of memory");
+	if (!r)
+		r = pl_endpoints_want(d->parts.endpoints, err);
+	if (!r)
+		r = pl_reconcile_all(d->reconcile, err);
+	if (r < 0)
+		pl_reconcile_retry_later(d->reconcile);
+	pl_mirrors_resync(d->parts.mirrors);
+	return r;
+}
+
+static enum pl_claim claim(uint32_t ifindex, void *arg)
+{
+	const struct pl_daemon *d = arg;
+	const struct pl_endpoint *ep = pl_endpoints_by_ifindex(d->parts.endpoints, ifindex);
+
+	if (!ep)
+		return PL_CLAIM_NONE;
+	return ep->leaving ? PL_CLAIM_LEAVING : PL_CLAIM_ENDPOINT;
+}
+
+static void link_changed(const struct pl_nl_link *link, void *arg)
+{
+	struct pl_daemon *d = arg;
+
+	pl_endpoints_link_changed(d->parts.endpoints, link);
+	pl_mirrors_link_event(d->parts.mirrors, link, false);
+}
+
+static void link_gone(const struct pl_nl_link *link, void *arg)
+{
+	struct pl_daemon *d = arg;
+
+	pl_endpoints_link_gone(d->parts.endpoints, link);
+	pl_mirrors_link_event(d->parts.mirrors, link, true);
+}
+
+static void events_lost(void *arg)
+{
+	struct pl_error err = {0};
+
+	if (resync(arg, "netlink events were lost", &err) < 0)
+		pl_error_log("resync failed, trying again error=\"%s\"", err.text);
+}
+
+static bool holds_endpoint(const struct pl_prefix *range, void *arg)
+{
+	const struct pl_daemon *d = arg;
+
+	return pl_endpoints_any_in(d->parts.endpoints, range);
+}
+
+static void endpoint_added(const struct pl_endpoint *ep, void *arg)
+{
+	const struct pl_daemon *d = arg;
+
+	pl_mirrors_pod_changed(d->parts.mirrors, ep);
+}
+
+static void endpoint_going(const struct pl_endpoint *ep, void *arg)
+{
+	const struct pl_daemon *d = arg;
+
+	pl_mirrors_pod_gone(d->parts.mirrors, ep);
+}
+
+/* ---- the loop ---- */
+
 static void on_netlink_event(const struct pl_nl_event *event, void *arg)
 {
-	pl_node_event(arg, event);
+	struct pl_daemon *d = arg;
+
+	pl_write_routes_forget(d->dp);
+	pl_host_event(d->parts.host, event);
 }
 
 static void on_netlink(evutil_socket_t fd, short what, void *arg)
@@ -36,16 +128,15 @@ static void on_netlink(evutil_socket_t fd, short what, void *arg)
 
 	if (r < 0)
 		pl_error_log("netlink events not read error=\"%s\"", strerror(-r));
-	pl_node_update(d);
+	pl_host_update(d->parts.host);
 }
 
-static void on_retry(evutil_socket_t fd, short what, void *arg)
+static void on_retry(void *arg)
 {
 	struct pl_daemon *d = arg;
 
-	pl_node_update(d);
-	pl_node_sync_routes(d);
-	pl_endpoints_retry(d);
+	pl_host_update(d->parts.host);
+	pl_host_sync_routes(d->parts.host);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)
@@ -70,7 +161,7 @@ static int run_loop(struct pl_daemon *d, struct pl_error *err)
 	} else {
 		pl_notify("READY=1");
 		pl_info("ready version=%s pid=%d endpoints=%u", PL_VERSION, (int)getpid(),
-			d->n_pods);
+			d->parts.endpoints->n);
 		if (event_base_dispatch(d->base) < 0)
 			r = pl_fail(err, -EIO, "event loop: it failed");
 		pl_notify("STOPPING=1");
@@ -138,10 +229,97 @@ static int open_datapath(struct pl_daemon *d, struct pl_error *err)
 
 	if (r < 0)
 		return r;
-	r = pl_endpoints_init(d, pl_datapath_max_endpoints(d->dp));
-	if (r < 0)
-		return pl_fail(err, r, "out of memory for %u endpoints", d->max_pods);
 	return pl_write_networks(d->dp, d->settings.native, d->settings.n_native, err);
+}
+
+static int open_host(struct pl_daemon *d, struct pl_error *err)
+{
+	const struct pl_host_opts opts = {
+		.nl = d->nl,
+		.reconcile = d->reconcile,
+		.uplinks = (const char(*)[IFNAMSIZ])d->settings.uplinks,
+		.n_uplinks = d->settings.n_uplinks,
+		.watcher = {claim, link_changed, link_gone, events_lost, d},
+	};
+
+	return pl_host_new(&opts, &d->parts.host, err);
+}
+
+static int open_endpoints(struct pl_daemon *d, struct pl_error *err)
+{
+	const struct pl_endpoints_opts opts = {
+		.base = d->base,
+		.nl = d->nl,
+		.dp = d->dp,
+		.reconcile = d->reconcile,
+		.ipam = d->parts.ipam,
+		.host = d->parts.host,
+		.masq = d->masq,
+		.run_dir = d->settings.run_dir,
+		.netkit_links = d->parts.netkit_links,
+		.watcher = {endpoint_added, endpoint_going, d},
+	};
+
+	return pl_endpoints_new(&opts, &d->parts.endpoints, err);
+}
+
+static int open_mirrors(struct pl_daemon *d, struct pl_error *err)
+{
+	const struct pl_mirrors_opts opts = {
+		.base = d->base,
+		.nl = d->nl,
+		.dp = d->dp,
+		.host = d->parts.host,
+		.endpoints = d->parts.endpoints,
+		.run_dir = d->settings.run_dir,
+		.declared = d->settings.mirrors,
+	};
+
+	return pl_mirrors_new(&opts, &d->parts.mirrors, err);
+}
+
+static int open_control(struct pl_daemon *d, struct pl_error *err)
+{
+	const struct pl_control_handler handler = {
+		.handle = pl_dispatch,
+		.is_removal = pl_dispatch_is_removal,
+		.arg = &d->parts,
+	};
+
+	return pl_control_open(d->base, d->settings.run_dir, &handler, &d->control, err);
+}
+
+/* What requests see beside the parts that are opened one by one. */
+static void fill_parts(struct pl_daemon *d)
+{
+	d->parts.dp = d->dp;
+	d->parts.network = &d->settings.network;
+	d->parts.native = d->settings.native;
+	d->parts.n_native = d->settings.n_native;
+	d->parts.run_dir = d->settings.run_dir;
+	d->parts.bpffs = d->settings.bpffs;
+	d->parts.netkit_links = pl_datapath_features(d->dp)->netkit && pl_netkit_probe(d->nl);
+}
+
+/* The parts, lowest first; none of them has done anything yet. */
+static int open_parts(struct pl_daemon *d, struct pl_error *err)
+{
+	int r;
+
+	d->base = event_base_new();
+	if (!d->base)
+		return pl_fail(err, -ENOMEM, "event loop: out of memory");
+	r = pl_ipam_new(&d->parts.ipam);
+	if (r < 0)
+		return pl_fail(err, r, "address management: %s", strerror(-r));
+	r = pl_reconcile_new(d->base, d->dp, on_retry, d, &d->reconcile, err);
+	if (!r)
+		r = open_host(d, err);
+	if (!r)
+		r = pl_masq_new(d->settings.native, d->settings.n_native, &d->masq, err);
+	if (!r)
+		r = open_endpoints(d, err);
+	return r;
 }
 
 /* Events are subscribed to before the dump: what happens in between is seen twice, never missed. */
@@ -159,50 +337,40 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 		r = open_datapath(d, err);
 	if (r < 0)
 		return r;
-	d->netkit_links = pl_datapath_features(d->dp)->netkit && pl_netkit_probe(d->nl);
+	fill_parts(d);
 	if (d->settings.forwarding)
-		pl_node_enable_forwarding();
-	pl_node_warn_forwarding();
-	d->base = event_base_new();
-	d->retry = d->base ? evtimer_new(d->base, on_retry, d) : NULL;
-	if (!d->retry)
-		return pl_fail(err, -ENOMEM, "event loop: out of memory");
-	r = pl_ipam_new(&d->ipam);
-	if (r < 0)
-		return pl_fail(err, r, "address management: %s", strerror(-r));
-	r = pl_leave_new(d, &d->leave, err);
+		pl_host_enable_forwarding();
+	pl_host_warn_forwarding();
+	r = open_parts(d, err);
 	if (!r)
-		r = pl_node_dump(d, err);
+		r = pl_host_dump(d->parts.host, err);
 	if (!r)
-		r = pl_endpoints_load(d, err);
+		r = pl_endpoints_load(d->parts.endpoints, err);
 	if (!r)
-		r = pl_mirrors_new(d, &d->mirrors, err);
+		r = open_mirrors(d, err);
 	if (r < 0)
 		return r;
-	r = pl_resync(d, "start", err);
+	r = resync(d, "start", err);
 	if (r < 0) {
 		pl_error_log("start is not complete, trying again error=\"%s\"", err->text);
 		*err = (struct pl_error){0};
 	}
-	pl_masq_resync(d);
-	pl_node_start_routes(d);
-	return pl_control_open(d, &d->control, err);
+	pl_masq_resync(d->masq);
+	pl_host_start_routes(d->parts.host, &d->settings.network, holds_endpoint, d);
+	return open_control(d, err);
 }
 
 static void finish(struct pl_daemon *d)
 {
-	pl_leave_settle(d);
+	if (d->parts.endpoints)
+		pl_leave_settle(d->parts.endpoints);
 	pl_control_closep(&d->control);
-	pl_leave_freep(&d->leave);
-	pl_mirrors_freep(&d->mirrors);
-	pl_endpoints_clear(d);
-	pl_facts_clear(&d->node);
-	pl_links_clear(&d->links);
-	pl_range_routes_clear(&d->range_routes);
-	free(d->host_addrs);
-	pl_ipam_freep(&d->ipam);
-	if (d->retry)
-		event_free(d->retry);
+	pl_mirrors_freep(&d->parts.mirrors);
+	pl_endpoints_freep(&d->parts.endpoints);
+	pl_masq_freep(&d->masq);
+	pl_host_freep(&d->parts.host);
+	pl_reconcile_freep(&d->reconcile);
+	pl_ipam_freep(&d->parts.ipam);
 	if (d->base)
 		event_base_free(d->base);
 	pl_datapath_closep(&d->dp);

@@ -115,7 +115,7 @@ static int parse_options(int argc, char **argv, struct pl_settings *s, struct op
 
 int main(int argc, char **argv)
 {
-	struct pl_daemon d = {.lock_fd = -1, .started_ns = pl_now_ns()};
+	struct pl_daemon d = {.lock_fd = -1, .parts.started_ns = pl_now_ns()};
 	struct options o = {0};
 	struct pl_error err = {0};
 	int r;

@@ -13,13 +13,12 @@
 #include "endpoint/remove.h"
 #include "host/host.h"
 #include "host/masq.h"
-#include "mirror/mirrors.h"
 #include "reconcile/reconcile.h"
 
-static uint8_t choose_link(const struct pl_daemon *d, const struct pl_netconf *conf)
+static uint8_t choose_link(const struct pl_endpoints *t, const struct pl_netconf *conf)
 {
-	bool netkit =
-		conf->link == PL_CHOOSE_NETKIT || (conf->link == PL_CHOOSE_AUTO && d->netkit_links);
+	bool netkit = conf->link == PL_CHOOSE_NETKIT ||
+		      (conf->link == PL_CHOOSE_AUTO && t->opts.netkit_links);
 
 	if (!netkit)
 		return PL_LINK_VETH;
@@ -34,7 +33,7 @@ static bool is_own_netns(const struct stat *ns)
 	       own.st_ino == ns->st_ino;
 }
 
-static int check_request(struct pl_daemon *d, const struct pl_endpoint_request *req,
+static int check_request(struct pl_endpoints *t, const struct pl_endpoint_request *req,
 			 struct stat *ret_ns, struct pl_error *err)
 {
 	struct pl_endpoint *pod;
@@ -47,10 +46,10 @@ static int check_request(struct pl_daemon *d, const struct pl_endpoint_request *
 			req->container_id);
 	if (!pl_ifname_valid(req->ifname))
 		return pl_fail(err, -EINVAL, "\"%s\" is no name for an interface", req->ifname);
-	pod = pl_endpoints_find(d, req->container_id, req->ifname);
+	pod = pl_endpoints_find(t, req->container_id, req->ifname);
 	if (pod && pod->leaving) {
-		pl_leave_settle(d);
-		pod = pl_endpoints_find(d, req->container_id, req->ifname);
+		pl_leave_settle(t);
+		pod = pl_endpoints_find(t, req->container_id, req->ifname);
 	}
 	if (pod)
 		return pl_fail(err, -EEXIST,
@@ -65,7 +64,7 @@ static int check_request(struct pl_daemon *d, const struct pl_endpoint_request *
 		return pl_fail(err, -EINVAL,
 			       "network namespace %s is the host's own: a pod has another",
 			       req->netns);
-	if (req->conf->link == PL_CHOOSE_NETKIT && !d->netkit_links)
+	if (req->conf->link == PL_CHOOSE_NETKIT && !t->opts.netkit_links)
 		return pl_fail(err, -ENOTSUP,
 			       "this kernel has no netkit devices (Linux 6.7 and later, "
 			       "CONFIG_NETKIT): use \"link\": \"veth\" or \"auto\"");
@@ -75,7 +74,7 @@ static int check_request(struct pl_daemon *d, const struct pl_endpoint_request *
 	return 0;
 }
 
-static void start_record(struct pl_daemon *d, const struct pl_endpoint_request *req,
+static void start_record(struct pl_endpoints *t, const struct pl_endpoint_request *req,
 			 const struct stat *ns, struct pl_record *rec)
 {
 	struct timespec now;
@@ -83,8 +82,8 @@ static void start_record(struct pl_daemon *d, const struct pl_endpoint_request *
 	clock_gettime(CLOCK_REALTIME, &now);
 	*rec = (struct pl_record){
 		.mode = req->conf->mode,
-		.link_kind = choose_link(d, req->conf),
-		.mtu = req->conf->mtu ? req->conf->mtu : pl_node_mtu(d),
+		.link_kind = choose_link(t, req->conf),
+		.mtu = req->conf->mtu ? req->conf->mtu : pl_host_mtu(t->opts.host),
 		.antispoof = req->conf->antispoof,
 		.ip_masq = req->conf->ip_masq,
 		.netns_inode = ns->st_ino,
@@ -107,15 +106,15 @@ static void start_record(struct pl_daemon *d, const struct pl_endpoint_request *
 }
 
 /* Link and datapath for a record whose lease is taken. On failure the link is gone again. */
-static int bring_up(struct pl_daemon *d, const struct pl_endpoint_request *req,
+static int bring_up(struct pl_endpoints *t, const struct pl_endpoint_request *req,
 		    struct pl_record *rec, const struct pl_podlink_routes *routes,
 		    struct pl_endpoint **ret, struct pl_error *err)
 {
 	struct pl_nl_link link;
 	struct pl_endpoint *pod;
 	int r = rec->mode == PL_MODE_POD
-			? pl_podlink_create(d->nl, req->netns_fd, rec, routes, &link, err)
-			: pl_endpoint_adopt_link(d, req, rec, &link, err);
+			? pl_podlink_create(t->opts.nl, req->netns_fd, rec, routes, &link, err)
+			: pl_endpoint_adopt_link(t, req, rec, &link, err);
 
 	if (r < 0)
 		return r;
@@ -127,85 +126,82 @@ static int bring_up(struct pl_daemon *d, const struct pl_endpoint_request *req,
 			"none, or use \"link\": \"veth\"");
 		goto undo_link;
 	}
-	r = pl_links_set(&d->links, &link);
+	r = pl_host_note_link(t->opts.host, &link);
 	if (r < 0) {
 		pl_fail(err, r, "note the new link %s: %s", rec->host_ifname, strerror(-r));
 		goto undo_link;
 	}
-	r = pl_endpoints_insert(d, rec, &pod, err);
+	r = pl_endpoints_insert(t, rec, &pod, err);
 	if (r < 0)
 		goto undo_link;
 	if (rec->mode == PL_MODE_ACCELERATE)
-		pod->shaped = pl_endpoint_is_shaped(d, &link);
-	r = pl_endpoint_update(d, pod, err);
+		pod->shaped = pl_endpoint_is_shaped(t, &link);
+	r = pl_endpoint_update(t, pod, err);
 	if (!r && !pod->ready)
 		r = pl_fail(err, -ENOLINK, "the new link %s is not ready: %s", rec->host_ifname,
 			    pod->why);
 	if (!r)
-		r = pl_endpoint_save(d, rec, err);
+		r = pl_endpoint_save(t, rec, err);
 	if (!r)
-		r = pl_masq_add(d, pod, err);
+		r = pl_masq_add(t->opts.masq, &pod->rec, err);
 	if (!r) {
 		*ret = pod;
 		return 0;
 	}
-	{
-		struct pl_facts nothing = {0};
-
-		(void)pl_apply(d, &nothing, &pod->applied, NULL);
-	}
-	pl_endpoints_drop(d, pod);
+	pl_masq_forget(t->opts.masq, rec);
+	(void)pl_reconcile_withdraw(t->opts.reconcile, &pod->facts, NULL);
+	pl_endpoints_drop(t, pod);
 undo_link:
 	if (rec->mode == PL_MODE_POD)
-		(void)pl_podlink_delete(d->nl, rec, NULL);
+		(void)pl_podlink_delete(t->opts.nl, rec, NULL);
 	return r;
 }
 
-int pl_endpoints_delete_leftover(struct pl_daemon *d, const char *container_id, const char *ifname,
-				 struct pl_error *err)
+int pl_endpoints_delete_leftover(struct pl_endpoints *t, const char *container_id,
+				 const char *ifname, struct pl_error *err)
 {
 	struct pl_record rec = {0};
 	const struct pl_nl_link *link;
 
 	pl_host_ifname(container_id, ifname, rec.host_ifname);
-	link = pl_links_by_name(&d->links, rec.host_ifname);
-	if (!link || !pl_nl_is_pair(link) || pl_endpoints_by_ifindex(d, link->ifindex))
+	link = pl_links_by_name(pl_host_links(t->opts.host), rec.host_ifname);
+	if (!link || !pl_nl_is_pair(link) || pl_endpoints_by_ifindex(t, link->ifindex))
 		return 0;
 	pl_info("link without record deleted host=%s container=%s ifname=%s", rec.host_ifname,
 		container_id, ifname);
-	return pl_podlink_delete(d->nl, &rec, err);
+	return pl_podlink_delete(t->opts.nl, &rec, err);
 }
 
-int pl_endpoints_add(struct pl_daemon *d, const struct pl_endpoint_request *req,
+int pl_endpoints_add(struct pl_endpoints *t, const struct pl_endpoint_request *req,
 		     struct pl_endpoint **ret, json_t **ret_routes, struct pl_error *err)
 {
 	struct pl_podlink_routes routes;
 	struct pl_record rec;
 	struct stat ns;
-	int r = check_request(d, req, &ns, err);
+	int r = check_request(t, req, &ns, err);
 
 	if (r < 0)
 		return r;
-	r = pl_endpoints_delete_leftover(d, req->container_id, req->ifname, err);
+	r = pl_endpoints_delete_leftover(t, req->container_id, req->ifname, err);
 	if (r < 0)
 		return r;
-	start_record(d, req, &ns, &rec);
-	r = pl_lease(d, req, &rec, err);
+	start_record(t, req, &ns, &rec);
+	r = pl_lease(t, req, &rec, err);
 	if (r < 0)
 		return r;
-	r = pl_lease_check(d, &rec, err);
+	r = pl_lease_check(t, &rec, err);
 	if (!r)
 		r = pl_podlink_routes(&rec, req->conf->routes, &routes, err);
 	if (!r)
-		r = pl_endpoint_save(d, &rec, err);
+		r = pl_endpoint_save(t, &rec, err);
 	if (!r)
-		r = bring_up(d, req, &rec, &routes, ret, err);
+		r = bring_up(t, req, &rec, &routes, ret, err);
 	if (r < 0) {
-		(void)pl_record_remove(d->settings.run_dir, rec.container_id, rec.ifname);
-		pl_lease_release(d, &rec);
+		(void)pl_record_remove(t->opts.run_dir, rec.container_id, rec.ifname);
+		pl_lease_release(t, &rec);
 		return r;
 	}
-	pl_mirrors_pod_changed(d->mirrors, *ret);
+	t->opts.watcher.added(*ret, t->opts.watcher.arg);
 	*ret_routes = pl_podlink_routes_json(&routes);
 	pl_info("endpoint added container=%s ifname=%s network=%s host=%s id=%u", rec.container_id,
 		rec.ifname, rec.network, rec.host_ifname, (*ret)->id);

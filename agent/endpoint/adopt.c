@@ -23,7 +23,7 @@ static int adopt_pod_end(const struct pl_endpoint_request *req, struct pl_record
 	return 0;
 }
 
-int pl_endpoint_adopt_link(struct pl_daemon *d, const struct pl_endpoint_request *req,
+int pl_endpoint_adopt_link(struct pl_endpoints *t, const struct pl_endpoint_request *req,
 			   struct pl_record *rec, struct pl_nl_link *ret_link, struct pl_error *err)
 {
 	struct pl_nl_link link;
@@ -37,7 +37,7 @@ int pl_endpoint_adopt_link(struct pl_daemon *d, const struct pl_endpoint_request
 	r = adopt_pod_end(req, rec, err);
 	if (r < 0)
 		return r;
-	r = pl_nl_link_get(d->nl, req->host_ifname, 0, &link);
+	r = pl_nl_link_get(t->opts.nl, req->host_ifname, 0, &link);
 	if (r < 0)
 		return pl_fail(err, r, "accelerate: host end %s: %s", req->host_ifname,
 			       strerror(-r));
@@ -52,7 +52,7 @@ int pl_endpoint_adopt_link(struct pl_daemon *d, const struct pl_endpoint_request
 	if (link.peer_nsid == PL_NL_NSID_HERE || link.peer_ifindex != rec->pod_ifindex)
 		return pl_fail(err, -EINVAL, "accelerate: %s is not the host end of %s",
 			       req->host_ifname, req->ifname);
-	if (pl_endpoints_by_ifindex(d, link.ifindex))
+	if (pl_endpoints_by_ifindex(t, link.ifindex))
 		return pl_fail(err, -EEXIST, "accelerate: %s has an endpoint already",
 			       req->host_ifname);
 	pl_endpoint_copy_text(rec->host_ifname, sizeof(rec->host_ifname), link.name);

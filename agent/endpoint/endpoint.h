@@ -30,7 +30,7 @@ struct pl_endpoint_request {
  * Reads the records of earlier runs. Records of an ADD that never ended are undone; broken files
  * are set aside. Call before the first resync. 0 or -errno.
  */
-int pl_endpoints_load(struct pl_daemon *d, struct pl_error *err);
+int pl_endpoints_load(struct pl_endpoints *t, struct pl_error *err);
 
 /*
  * All or nothing. *ret lives until it is removed. @ret_routes: [{"dst","gw"}], caller owns.
@@ -38,36 +38,38 @@ int pl_endpoints_load(struct pl_daemon *d, struct pl_error *err);
  * -EEXIST: the container has this interface already; -ENOSPC: range or table full; -ENOENT: the
  * netns is gone; -ENOTSUP: the kernel has no such link kind.
  */
-int pl_endpoints_add(struct pl_daemon *d, const struct pl_endpoint_request *req,
+int pl_endpoints_add(struct pl_endpoints *t, const struct pl_endpoint_request *req,
 		     struct pl_endpoint **ret, json_t **ret_routes, struct pl_error *err);
 /*
  * Deletes the link that ADD made for this container if no endpoint has it: the record was lost. By
  * the name that is derived from both, never by a likeness of it. 0 or -errno.
  */
-int pl_endpoints_delete_leftover(struct pl_daemon *d, const char *container_id, const char *ifname,
-				 struct pl_error *err);
+int pl_endpoints_delete_leftover(struct pl_endpoints *t, const char *container_id,
+				 const char *ifname, struct pl_error *err);
 /* The last step of remove.h: record, addresses and place, when the datapath holds nothing of it. */
-void pl_endpoints_forget(struct pl_daemon *d, struct pl_endpoint *pod);
+void pl_endpoints_forget(struct pl_endpoints *t, struct pl_endpoint *pod);
 /*
  * Compares record, links, maps and attachments; differences as sentences in @differences.
  * @conf may be NULL (routes are then not compared).
  */
-int pl_endpoints_check(struct pl_daemon *d, struct pl_endpoint *pod, int netns_fd,
+int pl_endpoints_check(struct pl_endpoints *t, struct pl_endpoint *pod, int netns_fd,
 		       const struct pl_netconf *conf, json_t *differences, struct pl_error *err);
 
 /* Desired facts of one pod as the links are now; sets ready, shaped, why. 0 or -ENOMEM. */
-int pl_endpoint_facts(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_facts *ret);
+int pl_endpoint_facts(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl_facts *ret);
 /* Brings one pod's facts to the datapath; failures are retried by the timer. */
-int pl_endpoint_update(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_error *err);
+int pl_endpoint_update(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl_error *err);
+
+/* Says the facts of all endpoints anew, before a resync; nothing is done yet. 0 or -ENOMEM. */
+int pl_endpoints_want(struct pl_endpoints *t, struct pl_error *err);
 
 /* Events. */
-void pl_endpoints_link_changed(struct pl_daemon *d, const struct pl_nl_link *link);
-void pl_endpoints_link_gone(struct pl_daemon *d, const struct pl_nl_link *link);
+void pl_endpoints_link_changed(struct pl_endpoints *t, const struct pl_nl_link *link);
+void pl_endpoints_link_gone(struct pl_endpoints *t, const struct pl_nl_link *link);
 /* After a dump: records whose link is gone go too. */
-void pl_endpoints_sweep(struct pl_daemon *d);
-void pl_endpoints_retry(struct pl_daemon *d);
+void pl_endpoints_sweep(struct pl_endpoints *t);
 
 /* The endpoint object of replies; caller owns. */
-json_t *pl_endpoint_json(struct pl_daemon *d, const struct pl_endpoint *pod);
+json_t *pl_endpoint_json(struct pl_endpoints *t, const struct pl_endpoint *pod);
 
 #endif

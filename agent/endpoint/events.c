@@ -6,10 +6,10 @@
 #include "endpoint/internal.h"
 #include "endpoint/remove.h"
 
-static struct pl_endpoint *find_by_host_link(struct pl_daemon *d, const struct pl_nl_link *link)
+static struct pl_endpoint *find_by_host_link(struct pl_endpoints *t, const struct pl_nl_link *link)
 {
-	for (uint32_t id = 1; id < d->max_pods; id++) {
-		struct pl_endpoint *pod = d->pods[id];
+	for (uint32_t id = 1; id < t->max; id++) {
+		struct pl_endpoint *pod = t->v[id];
 
 		if (pod && !strcmp(pod->rec.host_ifname, link->name) &&
 		    !memcmp(pod->rec.host_mac.bytes, link->mac.bytes, 6))
@@ -18,55 +18,56 @@ static struct pl_endpoint *find_by_host_link(struct pl_daemon *d, const struct p
 	return NULL;
 }
 
-void pl_endpoints_link_changed(struct pl_daemon *d, const struct pl_nl_link *link)
+void pl_endpoints_link_changed(struct pl_endpoints *t, const struct pl_nl_link *link)
 {
-	struct pl_endpoint *pod = pl_endpoints_by_ifindex(d, link->ifindex);
+	struct pl_endpoint *pod = pl_endpoints_by_ifindex(t, link->ifindex);
 	struct pl_error err = {0};
 
 	if (!pod) {
 		/* A host end that left and came back has a new index. */
-		pod = find_by_host_link(d, link);
-		if (!pod || pod->going || pl_links_get(&d->links, pod->rec.ifindex))
+		pod = find_by_host_link(t, link);
+		if (!pod || pod->going ||
+		    pl_links_get(pl_host_links(t->opts.host), pod->rec.ifindex))
 			return;
-		pl_endpoints_unindex_link(d, pod);
+		pl_endpoints_unindex_link(t, pod);
 		pod->rec.ifindex = link->ifindex;
-		pl_endpoints_index_link(d, pod);
-		if (pl_endpoint_save(d, &pod->rec, &err) < 0)
+		pl_endpoints_index_link(t, pod);
+		if (pl_endpoint_save(t, &pod->rec, &err) < 0)
 			pl_warn("record not saved error=\"%s\"", err.text);
 	}
 	if (strcmp(pod->rec.host_ifname, link->name)) {
 		pl_info("host end renamed from=%s to=%s", pod->rec.host_ifname, link->name);
 		pl_endpoint_copy_text(pod->rec.host_ifname, sizeof(pod->rec.host_ifname),
 				      link->name);
-		if (pl_endpoint_save(d, &pod->rec, &err) < 0)
+		if (pl_endpoint_save(t, &pod->rec, &err) < 0)
 			pl_warn("record not saved error=\"%s\"", err.text);
 	}
-	pod->shaped = pl_endpoint_is_shaped(d, link);
-	pl_endpoint_sync(d, pod);
+	pod->shaped = pl_endpoint_is_shaped(t, link);
+	pl_endpoint_sync(t, pod);
 }
 
-void pl_endpoints_link_gone(struct pl_daemon *d, const struct pl_nl_link *link)
+void pl_endpoints_link_gone(struct pl_endpoints *t, const struct pl_nl_link *link)
 {
-	struct pl_endpoint *pod = pl_endpoints_by_ifindex(d, link->ifindex);
+	struct pl_endpoint *pod = pl_endpoints_by_ifindex(t, link->ifindex);
 
 	if (!pod)
 		return;
 	/* Moved: it may come back, its address stays taken. */
 	if (link->new_nsid != PL_NL_NSID_HERE) {
 		if (!pod->leaving)
-			pl_endpoint_sync(d, pod);
+			pl_endpoint_sync(t, pod);
 		return;
 	}
 	if (!pod->leaving)
 		pl_info("link gone host=%s container=%s", pod->rec.host_ifname,
 			pod->rec.container_id);
-	pl_leave_link_gone(d, pod);
+	pl_leave_link_gone(t, pod);
 }
 
 /* The link of a record: by index, unless that was given to another device since. */
-static const struct pl_nl_link *link_of(const struct pl_daemon *d, const struct pl_record *rec)
+static const struct pl_nl_link *link_of(const struct pl_endpoints *t, const struct pl_record *rec)
 {
-	const struct pl_nl_link *link = pl_links_get(&d->links, rec->ifindex);
+	const struct pl_nl_link *link = pl_links_get(pl_host_links(t->opts.host), rec->ifindex);
 
 	if (link && strcmp(link->name, rec->host_ifname) &&
 	    memcmp(link->mac.bytes, rec->host_mac.bytes, sizeof(link->mac.bytes)))
@@ -74,30 +75,23 @@ static const struct pl_nl_link *link_of(const struct pl_daemon *d, const struct 
 	return link;
 }
 
-void pl_endpoints_sweep(struct pl_daemon *d)
+void pl_endpoints_sweep(struct pl_endpoints *t)
 {
-	for (uint32_t id = 1; id < d->max_pods; id++) {
-		struct pl_endpoint *pod = d->pods[id];
+	for (uint32_t id = 1; id < t->max; id++) {
+		struct pl_endpoint *pod = t->v[id];
 		const struct pl_nl_link *link;
 
 		if (!pod)
 			continue;
-		link = link_of(d, &pod->rec);
+		link = link_of(t, &pod->rec);
 		if (!link) {
 			pl_info("record without link removed container=%s ifname=%s host=%s",
 				pod->rec.container_id, pod->rec.ifname, pod->rec.host_ifname);
-			pl_leave_link(d, pod);
+			pl_leave_link(t, pod);
 			continue;
 		}
 		pl_endpoint_copy_text(pod->rec.host_ifname, sizeof(pod->rec.host_ifname),
 				      link->name);
-		pod->shaped = pl_endpoint_is_shaped(d, link);
+		pod->shaped = pl_endpoint_is_shaped(t, link);
 	}
-}
-
-void pl_endpoints_retry(struct pl_daemon *d)
-{
-	for (uint32_t id = 1; id < d->max_pods; id++)
-		if (d->pods[id] && d->pods[id]->dirty)
-			pl_endpoint_sync(d, d->pods[id]);
 }

@@ -6,11 +6,11 @@
 
 #include "endpoint/internal.h"
 
-bool pl_endpoint_is_shaped(struct pl_daemon *d, const struct pl_nl_link *link)
+bool pl_endpoint_is_shaped(struct pl_endpoints *t, const struct pl_nl_link *link)
 {
 	if (link->qdisc[0] && strcmp(link->qdisc, "noqueue") && strcmp(link->qdisc, "noop"))
 		return true;
-	return pl_nl_has_ingress_qdisc(d->nl, link->ifindex) > 0;
+	return pl_nl_has_ingress_qdisc(t->opts.nl, link->ifindex) > 0;
 }
 
 static bool is_ready(const struct pl_endpoint *pod, const struct pl_nl_link *link,
@@ -32,7 +32,7 @@ static bool is_ready(const struct pl_endpoint *pod, const struct pl_nl_link *lin
 	return !why;
 }
 
-static void fill_slot(struct pl_daemon *d, const struct pl_endpoint *pod,
+static void fill_slot(struct pl_endpoints *t, const struct pl_endpoint *pod,
 		      struct pl_endpoint_info *e)
 {
 	const struct pl_record *r = &pod->rec;
@@ -65,10 +65,10 @@ static int add_attach(struct pl_facts *facts, enum pl_hook hook, uint32_t ifinde
 	return 0;
 }
 
-int pl_endpoint_facts(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_facts *ret)
+int pl_endpoint_facts(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl_facts *ret)
 {
 	const struct pl_record *r = &pod->rec;
-	const struct pl_nl_link *link = pl_links_get(&d->links, r->ifindex);
+	const struct pl_nl_link *link = pl_links_get(pl_host_links(t->opts.host), r->ifindex);
 	const char *why;
 	struct pl_fact *f;
 
@@ -82,7 +82,7 @@ int pl_endpoint_facts(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_fa
 	if (!f)
 		return -ENOMEM;
 	f->index = pod->id;
-	fill_slot(d, pod, &f->endpoint);
+	fill_slot(t, pod, &f->endpoint);
 	f = pl_facts_add(ret, PL_FACT_LINK);
 	if (!f)
 		return -ENOMEM;

@@ -5,20 +5,19 @@
 #ifndef PODLANE_ENDPOINT_INTERNAL_H
 #define PODLANE_ENDPOINT_INTERNAL_H
 
-#include "daemon/daemon.h"
 #include "endpoint/endpoint.h"
 
 /* ---- table.c ---- */
 
 /* A slot for @rec: the one that the datapath holds for its link, or a free one. -ENOSPC. */
-int pl_endpoints_insert(struct pl_daemon *d, const struct pl_record *rec, struct pl_endpoint **ret,
-			struct pl_error *err);
+int pl_endpoints_insert(struct pl_endpoints *t, const struct pl_record *rec,
+			struct pl_endpoint **ret, struct pl_error *err);
 /* Out of the table, and freed. */
-void pl_endpoints_drop(struct pl_daemon *d, struct pl_endpoint *pod);
+void pl_endpoints_drop(struct pl_endpoints *t, struct pl_endpoint *pod);
 /* Around a change of the index of the host end. */
-void pl_endpoints_index_link(struct pl_daemon *d, struct pl_endpoint *pod);
-void pl_endpoints_unindex_link(struct pl_daemon *d, struct pl_endpoint *pod);
-int pl_endpoint_save(struct pl_daemon *d, const struct pl_record *rec, struct pl_error *err);
+void pl_endpoints_index_link(struct pl_endpoints *t, struct pl_endpoint *pod);
+void pl_endpoints_unindex_link(struct pl_endpoints *t, struct pl_endpoint *pod);
+int pl_endpoint_save(struct pl_endpoints *t, const struct pl_record *rec, struct pl_error *err);
 /* Cuts what is too long; NULL is "". */
 void pl_endpoint_copy_text(char *to, size_t size, const char *from);
 
@@ -28,27 +27,27 @@ void pl_endpoint_copy_text(char *to, size_t size, const char *from);
  * A root qdisc other than noqueue shapes what the pod gets; an "ingress" qdisc is how policing what
  * it sends is done. Redirected packets would pass by both.
  */
-bool pl_endpoint_is_shaped(struct pl_daemon *d, const struct pl_nl_link *link);
+bool pl_endpoint_is_shaped(struct pl_endpoints *t, const struct pl_nl_link *link);
 
 /* ---- state.c ---- */
 
 /* As pl_endpoint_update(), where an event and no request is the cause: logs, and tries again. */
-void pl_endpoint_sync(struct pl_daemon *d, struct pl_endpoint *pod);
+void pl_endpoint_sync(struct pl_endpoints *t, struct pl_endpoint *pod);
 
 /* ---- lease.c ---- */
 
 /* All addresses of the request into @rec, or none. */
-int pl_lease(struct pl_daemon *d, const struct pl_endpoint_request *req, struct pl_record *rec,
+int pl_lease(struct pl_endpoints *t, const struct pl_endpoint_request *req, struct pl_record *rec,
 	     struct pl_error *err);
-int pl_lease_take(struct pl_daemon *d, const struct pl_record *rec, struct pl_error *err);
-void pl_lease_release(struct pl_daemon *d, const struct pl_record *rec);
+int pl_lease_take(struct pl_endpoints *t, const struct pl_record *rec, struct pl_error *err);
+void pl_lease_release(struct pl_endpoints *t, const struct pl_record *rec);
 /* -EINVAL, -EADDRINUSE: not an address for a pod. */
-int pl_lease_check(struct pl_daemon *d, const struct pl_record *rec, struct pl_error *err);
+int pl_lease_check(struct pl_endpoints *t, const struct pl_record *rec, struct pl_error *err);
 
 /* ---- adopt.c ---- */
 
 /* Finds the link of an accelerated endpoint and completes @rec. */
-int pl_endpoint_adopt_link(struct pl_daemon *d, const struct pl_endpoint_request *req,
+int pl_endpoint_adopt_link(struct pl_endpoints *t, const struct pl_endpoint_request *req,
 			   struct pl_record *rec, struct pl_nl_link *ret_link,
 			   struct pl_error *err);
 

@@ -3,7 +3,6 @@
  * The endpoint object of replies.
  */
 #include "endpoint/internal.h"
-#include "mirror/mirrors.h"
 
 static const char *attach_name(enum pl_attach_kind kind)
 {
@@ -20,7 +19,7 @@ static const char *attach_name(enum pl_attach_kind kind)
 	return "none";
 }
 
-json_t *pl_endpoint_json(struct pl_daemon *d, const struct pl_endpoint *pod)
+json_t *pl_endpoint_json(struct pl_endpoints *t, const struct pl_endpoint *pod)
 {
 	const struct pl_record *r = &pod->rec;
 	enum pl_hook from = r->link_kind == PL_LINK_VETH ? PL_HOOK_FROM_POD : PL_HOOK_FROM_NETKIT;
@@ -33,9 +32,9 @@ json_t *pl_endpoint_json(struct pl_daemon *d, const struct pl_endpoint *pod)
 	json_object_set_new(j, "shaped", json_boolean(pod->shaped));
 	json_object_set_new(
 		j, "attached",
-		json_pack("{s:s, s:s}", "fromPod",
-			  attach_name(pl_datapath_attached(d->dp, from, r->ifindex)), "toPod",
-			  attach_name(pl_datapath_attached(d->dp, PL_HOOK_TO_POD, r->ifindex))));
-	json_object_set_new(j, "mirrors", pl_mirrors_of_endpoint(d->mirrors, pod));
+		json_pack(
+			"{s:s, s:s}", "fromPod",
+			attach_name(pl_datapath_attached(t->opts.dp, from, r->ifindex)), "toPod",
+			attach_name(pl_datapath_attached(t->opts.dp, PL_HOOK_TO_POD, r->ifindex))));
 	return j;
 }

@@ -4,18 +4,17 @@
  */
 #include "endpoint/internal.h"
 #include "host/host.h"
-#include "reconcile/reconcile.h"
 
-int pl_lease_take(struct pl_daemon *d, const struct pl_record *rec, struct pl_error *err)
+int pl_lease_take(struct pl_endpoints *t, const struct pl_record *rec, struct pl_error *err)
 {
 	for (size_t i = 0; i < rec->n_addrs; i++) {
 		char text[PL_IP_STRLEN];
-		int r = pl_ipam_take(d->ipam, &rec->addrs[i].ip.ip);
+		int r = pl_ipam_take(t->opts.ipam, &rec->addrs[i].ip.ip);
 
 		if (!r)
 			continue;
 		while (i-- > 0)
-			pl_ipam_release(d->ipam, &rec->addrs[i].ip.ip);
+			pl_ipam_release(t->opts.ipam, &rec->addrs[i].ip.ip);
 		return pl_fail(err, r == -EEXIST ? -EADDRINUSE : r, "address %s: %s",
 			       pl_ip_format(&rec->addrs[i + 1].ip.ip, text),
 			       r == -EEXIST ? "another endpoint of this node has it"
@@ -24,13 +23,13 @@ int pl_lease_take(struct pl_daemon *d, const struct pl_record *rec, struct pl_er
 	return 0;
 }
 
-void pl_lease_release(struct pl_daemon *d, const struct pl_record *rec)
+void pl_lease_release(struct pl_endpoints *t, const struct pl_record *rec)
 {
 	for (size_t i = 0; i < rec->n_addrs; i++)
-		pl_ipam_release(d->ipam, &rec->addrs[i].ip.ip);
+		pl_ipam_release(t->opts.ipam, &rec->addrs[i].ip.ip);
 }
 
-int pl_lease(struct pl_daemon *d, const struct pl_endpoint_request *req, struct pl_record *rec,
+int pl_lease(struct pl_endpoints *t, const struct pl_endpoint_request *req, struct pl_record *rec,
 	     struct pl_error *err)
 {
 	const struct pl_netconf *conf = req->conf;
@@ -45,17 +44,15 @@ int pl_lease(struct pl_daemon *d, const struct pl_endpoint_request *req, struct 
 		rec->n_addrs = req->n_addrs;
 		for (size_t i = 0; rec->mode == PL_MODE_POD && i < rec->n_addrs; i++)
 			rec->addrs[i].ip.len = pl_ip_bits(rec->addrs[i].ip.ip.family);
-		return pl_lease_take(d, rec, err);
+		return pl_lease_take(t, rec, err);
 	}
-	if (pl_range_routes_want(&d->range_routes, conf) < 0)
+	if (pl_host_want_routes(t->opts.host, conf) < 0)
 		return pl_fail(err, -ENOMEM, "routes of the ranges: out of memory");
-	if (d->range_routes.dirty)
-		pl_retry_later(d);
-	return pl_ipam_allocate(d->ipam, conf, req->ips, req->n_ips, rec->addrs,
+	return pl_ipam_allocate(t->opts.ipam, conf, req->ips, req->n_ips, rec->addrs,
 				PL_ARRAY_SIZE(rec->addrs), &rec->n_addrs, err);
 }
 
-int pl_lease_check(struct pl_daemon *d, const struct pl_record *rec, struct pl_error *err)
+int pl_lease_check(struct pl_endpoints *t, const struct pl_record *rec, struct pl_error *err)
 {
 	for (size_t i = 0; i < rec->n_addrs; i++) {
 		const struct pl_ip *ip = &rec->addrs[i].ip.ip;
@@ -64,7 +61,7 @@ int pl_lease_check(struct pl_daemon *d, const struct pl_record *rec, struct pl_e
 		if (!pl_ip_is_pod_usable(ip))
 			return pl_fail(err, -EINVAL, "%s is no address for a pod",
 				       pl_ip_format(ip, text));
-		if (pl_node_has_addr(d, ip))
+		if (pl_host_has_addr(t->opts.host, ip))
 			return pl_fail(err, -EADDRINUSE, "%s is an address of the host",
 				       pl_ip_format(ip, text));
 	}

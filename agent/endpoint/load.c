@@ -40,25 +40,25 @@ static int by_creation(const void *a, const void *b)
 	return x->created_ns < y->created_ns ? -1 : x->created_ns > y->created_ns;
 }
 
-static void undo_half_made(struct pl_daemon *d, const struct pl_record *rec)
+static void undo_half_made(struct pl_endpoints *t, const struct pl_record *rec)
 {
 	struct pl_error err = {0};
 
 	pl_info("unfinished endpoint undone container=%s ifname=%s", rec->container_id,
 		rec->ifname);
-	if (rec->mode == PL_MODE_POD && pl_podlink_delete(d->nl, rec, &err) < 0)
+	if (rec->mode == PL_MODE_POD && pl_podlink_delete(t->opts.nl, rec, &err) < 0)
 		pl_warn("link not deleted host=%s error=\"%s\"", rec->host_ifname, err.text);
-	(void)pl_record_remove(d->settings.run_dir, rec->container_id, rec->ifname);
+	(void)pl_record_remove(t->opts.run_dir, rec->container_id, rec->ifname);
 }
 
-int pl_endpoints_load(struct pl_daemon *d, struct pl_error *err)
+int pl_endpoints_load(struct pl_endpoints *t, struct pl_error *err)
 {
 	struct loading all = {0};
-	int r = pl_record_each(d->settings.run_dir, load_one, load_bad, &all);
+	int r = pl_record_each(t->opts.run_dir, load_one, load_bad, &all);
 
 	if (r < 0) {
 		free(all.v);
-		return pl_fail(err, r, "read the records under %s: %s", d->settings.run_dir,
+		return pl_fail(err, r, "read the records under %s: %s", t->opts.run_dir,
 			       strerror(-r));
 	}
 	if (all.n)
@@ -69,17 +69,20 @@ int pl_endpoints_load(struct pl_daemon *d, struct pl_error *err)
 		struct pl_endpoint *pod;
 
 		if (!rec->ifindex) {
-			undo_half_made(d, rec);
+			undo_half_made(t, rec);
 			continue;
 		}
-		if (pl_lease_take(d, rec, &why) < 0 ||
-		    pl_endpoints_insert(d, rec, &pod, &why) < 0) {
+		if (pl_lease_take(t, rec, &why) < 0 ||
+		    pl_endpoints_insert(t, rec, &pod, &why) < 0) {
 			pl_error_log("record not taken over container=%s ifname=%s error=\"%s\"",
 				     rec->container_id, rec->ifname, why.text);
 			continue;
 		}
+		if (pl_masq_note(t->opts.masq, rec) < 0)
+			pl_warn("endpoint not masqueraded container=%s: out of memory",
+				rec->container_id);
 		for (size_t k = 0; k < rec->n_addrs; k++)
-			pl_ipam_note_last(d->ipam, rec->network, &rec->addrs[k].ip.ip);
+			pl_ipam_note_last(t->opts.ipam, rec->network, &rec->addrs[k].ip.ip);
 	}
 	free(all.v);
 	return 0;

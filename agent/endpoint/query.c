@@ -12,6 +12,15 @@ static bool pod_has_addr(const struct pl_endpoint *pod, const struct pl_ip *ip)
 	return false;
 }
 
+bool pl_endpoints_any_in(const struct pl_endpoints *t, const struct pl_prefix *range)
+{
+	for (uint32_t id = 1; id < t->max; id++)
+		for (size_t i = 0; t->v[id] && i < t->v[id]->rec.n_addrs; i++)
+			if (pl_prefix_contains(range, &t->v[id]->rec.addrs[i].ip.ip))
+				return true;
+	return false;
+}
+
 static bool query_exact(const struct pl_endpoint *pod, const char *query, const struct pl_ip *ip)
 {
 	const struct pl_record *r = &pod->rec;
@@ -38,7 +47,7 @@ static bool query_prefix(const struct pl_endpoint *pod, const char *query)
 	return n >= 4 && !strncmp(pod->rec.container_id, query, n);
 }
 
-int pl_endpoints_query(const struct pl_daemon *d, const char *query, struct pl_endpoint **ret,
+int pl_endpoints_query(const struct pl_endpoints *t, const char *query, struct pl_endpoint **ret,
 		       struct pl_error *err)
 {
 	struct pl_ip ip, *want_ip = pl_ip_parse(query, &ip) ? NULL : &ip;
@@ -46,8 +55,8 @@ int pl_endpoints_query(const struct pl_daemon *d, const char *query, struct pl_e
 	for (int by_prefix = 0; by_prefix < 2; by_prefix++) {
 		struct pl_endpoint *hit = NULL;
 
-		for (uint32_t id = 1; id < d->max_pods; id++) {
-			struct pl_endpoint *pod = d->pods[id];
+		for (uint32_t id = 1; id < t->max; id++) {
+			struct pl_endpoint *pod = t->v[id];
 
 			if (!pod || !(by_prefix ? query_prefix(pod, query)
 						: query_exact(pod, query, want_ip)))

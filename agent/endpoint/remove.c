@@ -13,10 +13,8 @@
 #include "endpoint/remove.h"
 #include "host/host.h"
 #include "host/masq.h"
-#include "mirror/mirrors.h"
 #include "netlink/reaper.h"
 #include "reconcile/reconcile.h"
-#include "reconcile/write.h"
 
 struct pl_waiter {
 	struct pl_waiter *next;
@@ -27,7 +25,7 @@ struct pl_waiter {
 enum { REAPERS = 8 }; /* more than leave one after the other while the first waits */
 
 struct batch {
-	struct pl_daemon *d;
+	struct pl_endpoints *t;
 	struct pl_reaper *reaper;
 	struct event *reaped; /* the reaper has ended */
 	bool busy;
@@ -56,7 +54,7 @@ static void dequeue(struct pl_leave *l, struct pl_endpoint *pod)
 	pod->next_leaving = NULL;
 }
 
-static void tell(struct pl_waiter *waiters, const struct pl_error *err)
+static void notify_waiters(struct pl_waiter *waiters, const struct pl_error *err)
 {
 	while (waiters) {
 		pl_autofree struct pl_waiter *w = waiters;
@@ -66,73 +64,59 @@ static void tell(struct pl_waiter *waiters, const struct pl_error *err)
 	}
 }
 
-static void gone_from_batch(struct pl_daemon *d, struct pl_endpoint *pod)
+static void batch_done(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
 	if (!pod->going)
 		return;
 	pod->going = false;
-	if (--d->leave->going)
+	if (--t->removal->going)
 		return;
-	pl_datapath_expedite_end(d->dp);
-	event_active(d->leave->turn, EV_TIMEOUT, 0); /* the next batch */
+	pl_datapath_expedite_end(t->opts.dp);
+	event_active(t->removal->turn, EV_TIMEOUT, 0); /* the next batch */
 }
 
-/* What the device has taken along: only the pins are left. */
-static void forget_attachments(struct pl_daemon *d, struct pl_facts *applied)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < applied->n; i++) {
-		if (applied->v[i].kind == PL_FACT_ATTACH)
-			pl_write_forget(d->dp, applied->v[i].hook, applied->v[i].index);
-		else
-			applied->v[n++] = applied->v[i];
-	}
-	applied->n = n;
-}
-
-static void take_down(struct pl_daemon *d, struct pl_endpoint *pod)
+static void take_down(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
 	struct pl_waiter *waiters = TAKE_PTR(pod->waiters);
-	struct pl_facts nothing = {0};
 	struct pl_error err = {0};
 
-	pl_mirrors_pod_gone(d->mirrors, pod);
-	if (pl_apply(d, &nothing, &pod->applied, &err) < 0)
+	t->opts.watcher.going(pod, t->opts.watcher.arg);
+	if (pl_reconcile_withdraw(t->opts.reconcile, &pod->facts, &err) < 0)
 		pl_warn("endpoint not wholly detached container=%s error=\"%s\"",
 			pod->rec.container_id, err.text);
-	pl_endpoints_forget(d, pod);
-	tell(waiters, NULL);
+	pl_endpoints_forget(t, pod);
+	notify_waiters(waiters, NULL);
 }
 
 /* Ends the stay of @pod, unless that has been done. */
-static void leave_queue(struct pl_daemon *d, struct pl_endpoint *pod)
+static void leave_queue(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
+	const struct pl_record *rec = &pod->rec;
 	bool unmasked = pod->going;
 
 	if (pod->leaving)
-		dequeue(d->leave, pod);
-	gone_from_batch(d, pod);
+		dequeue(t->removal, pod);
+	batch_done(t, pod);
 	pod->leaving = true;
 	if (!unmasked)
-		pl_masq_del(d, &pod, 1);
+		pl_masq_del(t->opts.masq, &rec, 1);
 }
 
-void pl_leave_link_gone(struct pl_daemon *d, struct pl_endpoint *pod)
+void pl_leave_link_gone(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
-	leave_queue(d, pod);
-	forget_attachments(d, &pod->applied);
-	take_down(d, pod);
+	leave_queue(t, pod);
+	pl_reconcile_device_gone(t->opts.reconcile, &pod->facts);
+	take_down(t, pod);
 }
 
-void pl_leave_link(struct pl_daemon *d, struct pl_endpoint *pod)
+void pl_leave_link(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
-	leave_queue(d, pod);
-	take_down(d, pod);
+	leave_queue(t, pod);
+	take_down(t, pod);
 }
 
 /* The link could not be deleted: the caller may try again, and what leads to it is put back. */
-static void stay(struct pl_daemon *d, struct pl_endpoint *pod, int code)
+static void restore(struct pl_endpoints *t, struct pl_endpoint *pod, int code)
 {
 	struct pl_waiter *waiters = TAKE_PTR(pod->waiters);
 	struct pl_error err = {0}, why = {0};
@@ -140,13 +124,13 @@ static void stay(struct pl_daemon *d, struct pl_endpoint *pod, int code)
 	pl_fail(&err, code, "delete the link %s of %s:%s: %s", pod->rec.host_ifname,
 		pod->rec.container_id, pod->rec.ifname, strerror(-code));
 	pl_error_log("endpoint not removed error=\"%s\"", err.text);
-	dequeue(d->leave, pod);
-	gone_from_batch(d, pod);
+	dequeue(t->removal, pod);
+	batch_done(t, pod);
 	pod->leaving = false;
-	if (pl_masq_add(d, pod, &why) < 0)
+	if (pl_masq_add(t->opts.masq, &pod->rec, &why) < 0)
 		pl_warn("masquerade rules not put back error=\"%s\"", why.text);
-	(void)pl_node_refresh_link(d, pod->rec.ifindex);
-	tell(waiters, &err);
+	(void)pl_host_refresh_link(t->opts.host, pod->rec.ifindex);
+	notify_waiters(waiters, &err);
 }
 
 /* ---- batches ---- */
@@ -164,19 +148,20 @@ static struct batch *idle_batch(struct pl_leave *l)
  * put into a group whose event is still to be read; and not that of any known link, such as an
  * endpoint's that a crash has left in one.
  */
-static uint32_t draw_group(const struct pl_daemon *d)
+static uint32_t draw_group(const struct pl_endpoints *t)
 {
 	uint32_t group = 0;
 
 	(void)!getrandom(&group, sizeof(group), 0);
-	return pl_links_free_group(&d->links, (group | 1u << 30) & INT32_MAX);
+	return pl_links_free_group(pl_host_links(t->opts.host), (group | 1u << 30) & INT32_MAX);
 }
 
-static void start(struct pl_daemon *d)
+static void start(struct pl_endpoints *t)
 {
-	struct pl_leave *l = d->leave;
+	struct pl_leave *l = t->removal;
 	struct batch *batch = idle_batch(l);
-	struct pl_endpoint *going[PL_REAPER_MAX], *next;
+	const struct pl_record *going[PL_REAPER_MAX];
+	struct pl_endpoint *next;
 	uint32_t ifindexes[PL_REAPER_MAX];
 	size_t n = 0;
 
@@ -186,65 +171,65 @@ static void start(struct pl_daemon *d)
 		next = pod->next_leaving;
 		/* An index whose link is elsewhere may be another link's. */
 		if (pod->rec.mode == PL_MODE_ACCELERATE ||
-		    !pl_links_get(&d->links, pod->rec.ifindex)) {
-			pl_leave_link(d, pod);
+		    !pl_links_get(pl_host_links(t->opts.host), pod->rec.ifindex)) {
+			pl_leave_link(t, pod);
 			continue;
 		}
 		pod->going = true;
 		ifindexes[n] = pod->rec.ifindex;
-		going[n++] = pod;
+		going[n++] = &pod->rec;
 	}
 	if (!n)
 		return;
 	pl_debug("links are being deleted n=%zu", n);
 	batch->busy = true;
 	l->going = n;
-	pl_datapath_expedite_begin(d->dp);
-	pl_reaper_start(batch->reaper, ifindexes, n, draw_group(d));
-	pl_masq_del(d, going, n);
+	pl_datapath_expedite_begin(t->opts.dp);
+	pl_reaper_start(batch->reaper, ifindexes, n, draw_group(t));
+	pl_masq_del(t->opts.masq, going, n);
 }
 
 static void reaped_one(uint32_t ifindex, int code, void *arg)
 {
-	struct pl_daemon *d = arg;
-	struct pl_endpoint *pod = pl_endpoints_by_ifindex(d, ifindex);
+	struct pl_endpoints *t = arg;
+	struct pl_endpoint *pod = pl_endpoints_by_ifindex(t, ifindex);
 
 	if (!pod || !pod->going) /* its event came first */
 		return;
 	if (code < 0)
-		stay(d, pod, code);
+		restore(t, pod, code);
 	else
-		pl_leave_link_gone(d, pod);
+		pl_leave_link_gone(t, pod);
 }
 
 static void end_batch(struct batch *batch)
 {
-	pl_reaper_end(batch->reaper, reaped_one, batch->d);
+	pl_reaper_end(batch->reaper, reaped_one, batch->t);
 	batch->busy = false;
 }
 
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
-	struct pl_daemon *d = arg;
+	struct pl_endpoints *t = arg;
 
-	start(d);
-	pl_node_update(d);
+	start(t);
+	pl_host_update(t->opts.host);
 }
 
 static void on_reaped(evutil_socket_t fd, short what, void *arg)
 {
 	struct batch *batch = arg;
-	struct pl_daemon *d = batch->d;
+	struct pl_endpoints *t = batch->t;
 
 	end_batch(batch);
-	start(d);
-	pl_node_update(d);
+	start(t);
+	pl_host_update(t->opts.host);
 }
 
-int pl_leave(struct pl_daemon *d, struct pl_endpoint *pod,
+int pl_leave(struct pl_endpoints *t, struct pl_endpoint *pod,
 	     void (*done)(void *arg, const struct pl_error *err), void *arg)
 {
-	struct pl_leave *l = d->leave;
+	struct pl_leave *l = t->removal;
 	struct pl_waiter *w = malloc(sizeof(*w));
 	struct pl_error err = {0};
 
@@ -258,19 +243,19 @@ int pl_leave(struct pl_daemon *d, struct pl_endpoint *pod,
 	pod->next_leaving = NULL;
 	*l->last = pod;
 	l->last = &pod->next_leaving;
-	if (pl_endpoint_update(d, pod, &err) < 0)
+	if (pl_endpoint_update(t, pod, &err) < 0)
 		pl_warn("endpoint leaves with traffic container=%s error=\"%s\"",
 			pod->rec.container_id, err.text);
 	event_active(l->turn, EV_TIMEOUT, 0);
 	return 0;
 }
 
-void pl_leave_settle(struct pl_daemon *d)
+void pl_leave_settle(struct pl_endpoints *t)
 {
-	struct pl_leave *l = d->leave;
+	struct pl_leave *l = t->removal;
 
 	while (l && l->first) {
-		start(d);
+		start(t);
 		for (size_t i = 0; i < REAPERS; i++)
 			if (l->batches[i].busy)
 				end_batch(&l->batches[i]);
@@ -279,21 +264,21 @@ void pl_leave_settle(struct pl_daemon *d)
 
 /* ---- start and end ---- */
 
-static int make_batch(struct pl_daemon *d, struct batch *ret, struct pl_error *err)
+static int make_batch(struct pl_endpoints *t, struct batch *ret, struct pl_error *err)
 {
 	int r = pl_reaper_new(&ret->reaper, err);
 
 	if (r < 0)
 		return r;
-	ret->d = d;
-	ret->reaped =
-		event_new(d->base, pl_reaper_fd(ret->reaper), EV_READ | EV_PERSIST, on_reaped, ret);
+	ret->t = t;
+	ret->reaped = event_new(t->opts.base, pl_reaper_fd(ret->reaper), EV_READ | EV_PERSIST,
+				on_reaped, ret);
 	if (!ret->reaped || event_add(ret->reaped, NULL))
 		return pl_fail(err, -ENOMEM, "removal of endpoints: out of memory");
 	return 0;
 }
 
-int pl_leave_new(struct pl_daemon *d, struct pl_leave **ret, struct pl_error *err)
+int pl_leave_new(struct pl_endpoints *t, struct pl_leave **ret, struct pl_error *err)
 {
 	pl_cleanup(pl_leave_freep) struct pl_leave *l = calloc(1, sizeof(*l));
 
@@ -301,12 +286,12 @@ int pl_leave_new(struct pl_daemon *d, struct pl_leave **ret, struct pl_error *er
 		return pl_fail(err, -ENOMEM, "removal of endpoints: out of memory");
 	l->last = &l->first;
 	for (size_t i = 0; i < REAPERS; i++) {
-		int r = make_batch(d, &l->batches[i], err);
+		int r = make_batch(t, &l->batches[i], err);
 
 		if (r < 0)
 			return r;
 	}
-	l->turn = evtimer_new(d->base, on_turn, d);
+	l->turn = evtimer_new(t->opts.base, on_turn, t);
 	if (!l->turn)
 		return pl_fail(err, -ENOMEM, "removal of endpoints: out of memory");
 	*ret = TAKE_PTR(l);
@@ -329,18 +314,18 @@ void pl_leave_freep(struct pl_leave **ref)
 	free(l);
 }
 
-void pl_endpoints_forget(struct pl_daemon *d, struct pl_endpoint *pod)
+void pl_endpoints_forget(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
 	const struct pl_record *rec = &pod->rec;
-	int r = pl_record_remove(d->settings.run_dir, rec->container_id, rec->ifname);
+	int r = pl_record_remove(t->opts.run_dir, rec->container_id, rec->ifname);
 
 	if (r < 0)
 		pl_error_log("record not removed container=%s ifname=%s error=\"%s\"",
 			     rec->container_id, rec->ifname, strerror(-r));
-	pl_lease_release(d, rec);
+	pl_lease_release(t, rec);
 	if (rec->mode == PL_MODE_POD)
-		pl_links_del(&d->links, rec->ifindex);
+		pl_host_forget_link(t->opts.host, rec->ifindex);
 	pl_info("endpoint removed container=%s ifname=%s network=%s id=%u", rec->container_id,
 		rec->ifname, rec->network, pod->id);
-	pl_endpoints_drop(d, pod);
+	pl_endpoints_drop(t, pod);
 }

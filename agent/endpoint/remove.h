@@ -7,9 +7,7 @@
 #ifndef PODLANE_ENDPOINT_REMOVE_H
 #define PODLANE_ENDPOINT_REMOVE_H
 
-#include "daemon/daemon.h"
-
-int pl_leave_new(struct pl_daemon *d, struct pl_leave **ret, struct pl_error *err);
+int pl_leave_new(struct pl_endpoints *t, struct pl_leave **ret, struct pl_error *err);
 void pl_leave_freep(struct pl_leave **leave);
 
 /*
@@ -17,14 +15,14 @@ void pl_leave_freep(struct pl_leave **leave);
  * error when nothing is left; with one where the link could not be deleted, and then the endpoint
  * stays as it was. More than one may ask. 0 or -ENOMEM.
  */
-int pl_leave(struct pl_daemon *d, struct pl_endpoint *pod,
+int pl_leave(struct pl_endpoints *t, struct pl_endpoint *pod,
 	     void (*done)(void *arg, const struct pl_error *err), void *arg);
 /* Waits for all that leave. */
-void pl_leave_settle(struct pl_daemon *d);
+void pl_leave_settle(struct pl_endpoints *t);
 
 /* The link has gone by itself or by us: the rest of @pod goes at once. */
-void pl_leave_link_gone(struct pl_daemon *d, struct pl_endpoint *pod);
+void pl_leave_link_gone(struct pl_endpoints *t, struct pl_endpoint *pod);
 /* The link stays, or is in another netns: programs are taken off it, and the rest of @pod goes. */
-void pl_leave_link(struct pl_daemon *d, struct pl_endpoint *pod);
+void pl_leave_link(struct pl_endpoints *t, struct pl_endpoint *pod);
 
 #endif

@@ -3,12 +3,13 @@
  * The table of endpoints: by slot, by container and interface name, by the index of the host end.
  */
 #include "endpoint/internal.h"
+#include "endpoint/remove.h"
 
-struct pl_endpoint *pl_endpoints_find(const struct pl_daemon *d, const char *container_id,
+struct pl_endpoint *pl_endpoints_find(const struct pl_endpoints *t, const char *container_id,
 				      const char *ifname)
 {
 	uint64_t hash = pl_endpoint_hash(container_id, ifname);
-	struct pl_endpoint *pod = d->by_key[hash & (d->n_buckets - 1)];
+	struct pl_endpoint *pod = t->by_key[hash & (t->n_buckets - 1)];
 
 	while (pod && (pod->key_hash != hash || strcmp(pod->rec.container_id, container_id) ||
 		       strcmp(pod->rec.ifname, ifname)))
@@ -16,69 +17,57 @@ struct pl_endpoint *pl_endpoints_find(const struct pl_daemon *d, const char *con
 	return pod;
 }
 
-struct pl_endpoint *pl_endpoints_by_ifindex(const struct pl_daemon *d, uint32_t ifindex)
+struct pl_endpoint *pl_endpoints_by_ifindex(const struct pl_endpoints *t, uint32_t ifindex)
 {
-	struct pl_endpoint *pod = d->by_link[ifindex & (d->n_buckets - 1)];
+	struct pl_endpoint *pod = t->by_link[ifindex & (t->n_buckets - 1)];
 
 	while (pod && pod->rec.ifindex != ifindex)
 		pod = pod->next_by_link;
 	return pod;
 }
 
-int pl_endpoints_init(struct pl_daemon *d, uint32_t max)
+static struct pl_endpoint **key_bucket(struct pl_endpoints *t, const struct pl_endpoint *pod)
 {
-	d->max_pods = max;
-	d->n_buckets = 1;
-	while (d->n_buckets < max)
-		d->n_buckets *= 2;
-	d->pods = calloc(max, sizeof(struct pl_endpoint *));
-	d->by_key = calloc(d->n_buckets, sizeof(struct pl_endpoint *));
-	d->by_link = calloc(d->n_buckets, sizeof(struct pl_endpoint *));
-	return d->pods && d->by_key && d->by_link ? 0 : -ENOMEM;
+	return &t->by_key[pod->key_hash & (t->n_buckets - 1)];
 }
 
-static struct pl_endpoint **key_bucket(struct pl_daemon *d, const struct pl_endpoint *pod)
+void pl_endpoints_index_link(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
-	return &d->by_key[pod->key_hash & (d->n_buckets - 1)];
-}
-
-void pl_endpoints_index_link(struct pl_daemon *d, struct pl_endpoint *pod)
-{
-	struct pl_endpoint **bucket = &d->by_link[pod->rec.ifindex & (d->n_buckets - 1)];
+	struct pl_endpoint **bucket = &t->by_link[pod->rec.ifindex & (t->n_buckets - 1)];
 
 	pod->next_by_link = *bucket;
 	*bucket = pod;
 }
 
-void pl_endpoints_unindex_link(struct pl_daemon *d, struct pl_endpoint *pod)
+void pl_endpoints_unindex_link(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
-	struct pl_endpoint **at = &d->by_link[pod->rec.ifindex & (d->n_buckets - 1)];
+	struct pl_endpoint **at = &t->by_link[pod->rec.ifindex & (t->n_buckets - 1)];
 
 	while (*at != pod)
 		at = &(*at)->next_by_link;
 	*at = pod->next_by_link;
 }
 
-static void unindex_key(struct pl_daemon *d, struct pl_endpoint *pod)
+static void unindex_key(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
-	struct pl_endpoint **at = key_bucket(d, pod);
+	struct pl_endpoint **at = key_bucket(t, pod);
 
 	while (*at != pod)
 		at = &(*at)->next_by_key;
 	*at = pod->next_by_key;
 }
 
-static uint32_t free_id(struct pl_daemon *d, uint32_t ifindex)
+static uint32_t free_id(struct pl_endpoints *t, uint32_t ifindex)
 {
 	uint32_t guessed = PL_SLOT_HINT(ifindex);
 
-	if (guessed && guessed < d->max_pods && !d->pods[guessed])
+	if (guessed && guessed < t->max && !t->v[guessed])
 		return guessed;
-	for (uint32_t i = 0; i + 1 < d->max_pods; i++) {
-		uint32_t id = 1 + (d->next_id + i) % (d->max_pods - 1);
+	for (uint32_t i = 0; i + 1 < t->max; i++) {
+		uint32_t id = 1 + (t->next_id + i) % (t->max - 1);
 
-		if (!d->pods[id]) {
-			d->next_id = id; /* the search goes on behind it */
+		if (!t->v[id]) {
+			t->next_id = id; /* the search goes on behind it */
 			return id;
 		}
 	}
@@ -86,51 +75,51 @@ static uint32_t free_id(struct pl_daemon *d, uint32_t ifindex)
 }
 
 /* A slot that the datapath still holds for this very link keeps its number over a restart. */
-static uint32_t known_id(struct pl_daemon *d, uint32_t ifindex)
+static uint32_t known_id(struct pl_endpoints *t, uint32_t ifindex)
 {
 	struct pl_device link;
 
-	if (ifindex && !pl_datapath_link_get(d->dp, ifindex, &link) &&
-	    link.role == PL_ROLE_ENDPOINT && link.endpoint && link.endpoint < d->max_pods &&
-	    !d->pods[link.endpoint])
+	if (ifindex && !pl_datapath_link_get(t->opts.dp, ifindex, &link) &&
+	    link.role == PL_ROLE_ENDPOINT && link.endpoint && link.endpoint < t->max &&
+	    !t->v[link.endpoint])
 		return link.endpoint;
 	return 0;
 }
 
-int pl_endpoints_insert(struct pl_daemon *d, const struct pl_record *rec, struct pl_endpoint **ret,
-			struct pl_error *err)
+int pl_endpoints_insert(struct pl_endpoints *t, const struct pl_record *rec,
+			struct pl_endpoint **ret, struct pl_error *err)
 {
-	uint32_t id = known_id(d, rec->ifindex);
+	uint32_t id = known_id(t, rec->ifindex);
 	struct pl_endpoint *pod;
 
 	if (!id)
-		id = free_id(d, rec->ifindex);
+		id = free_id(t, rec->ifindex);
 	if (!id)
 		return pl_fail(err, -ENOSPC,
 			       "all %u endpoints of this node are in use: raise maxEndpoints",
-			       d->max_pods - 1);
+			       t->max - 1);
 	pod = calloc(1, sizeof(*pod));
 	if (!pod)
 		return pl_fail(err, -ENOMEM, "out of memory for an endpoint");
 	pod->rec = *rec;
 	pod->id = id;
 	pod->key_hash = pl_endpoint_hash(rec->container_id, rec->ifname);
-	pod->next_by_key = *key_bucket(d, pod);
-	*key_bucket(d, pod) = pod;
-	pl_endpoints_index_link(d, pod);
-	d->pods[id] = pod;
-	d->n_pods++;
+	pod->next_by_key = *key_bucket(t, pod);
+	*key_bucket(t, pod) = pod;
+	pl_endpoints_index_link(t, pod);
+	t->v[id] = pod;
+	t->n++;
 	*ret = pod;
 	return 0;
 }
 
-void pl_endpoints_drop(struct pl_daemon *d, struct pl_endpoint *pod)
+void pl_endpoints_drop(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
-	unindex_key(d, pod);
-	pl_endpoints_unindex_link(d, pod);
-	d->pods[pod->id] = NULL;
-	d->n_pods--;
-	pl_facts_clear(&pod->applied);
+	unindex_key(t, pod);
+	pl_endpoints_unindex_link(t, pod);
+	t->v[pod->id] = NULL;
+	t->n--;
+	pl_reconcile_drop(t->opts.reconcile, &pod->facts);
 	free(pod);
 }
 
@@ -139,22 +128,52 @@ void pl_endpoint_copy_text(char *to, size_t size, const char *from)
 	snprintf(to, size, "%s", from ? from : "");
 }
 
-int pl_endpoint_save(struct pl_daemon *d, const struct pl_record *rec, struct pl_error *err)
+int pl_endpoint_save(struct pl_endpoints *t, const struct pl_record *rec, struct pl_error *err)
 {
-	int r = pl_record_save(d->settings.run_dir, rec);
+	int r = pl_record_save(t->opts.run_dir, rec);
 
 	return r < 0 ? pl_fail(err, r, "write the record of %s:%s under %s: %s", rec->container_id,
-			       rec->ifname, d->settings.run_dir, strerror(-r))
+			       rec->ifname, t->opts.run_dir, strerror(-r))
 		     : 0;
 }
 
-void pl_endpoints_clear(struct pl_daemon *d)
+int pl_endpoints_new(const struct pl_endpoints_opts *opts, struct pl_endpoints **ret,
+		     struct pl_error *err)
 {
-	for (uint32_t id = 1; d->pods && id < d->max_pods; id++)
-		if (d->pods[id])
-			pl_endpoints_drop(d, d->pods[id]);
-	free(d->pods);
-	free(d->by_key);
-	free(d->by_link);
-	d->pods = NULL;
+	pl_cleanup(pl_endpoints_freep) struct pl_endpoints *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return pl_fail(err, -ENOMEM, "endpoints: out of memory");
+	t->opts = *opts;
+	t->max = pl_datapath_max_endpoints(opts->dp);
+	t->n_buckets = 1;
+	while (t->n_buckets < t->max)
+		t->n_buckets *= 2;
+	t->v = calloc(t->max, sizeof(struct pl_endpoint *));
+	t->by_key = calloc(t->n_buckets, sizeof(struct pl_endpoint *));
+	t->by_link = calloc(t->n_buckets, sizeof(struct pl_endpoint *));
+	if (!t->v || !t->by_key || !t->by_link)
+		return pl_fail(err, -ENOMEM, "out of memory for %u endpoints", t->max);
+	r = pl_leave_new(t, &t->removal, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(t);
+	return 0;
+}
+
+void pl_endpoints_freep(struct pl_endpoints **ref)
+{
+	struct pl_endpoints *t = TAKE_PTR(*ref);
+
+	if (!t)
+		return;
+	pl_leave_freep(&t->removal);
+	for (uint32_t id = 1; t->v && id < t->max; id++)
+		if (t->v[id])
+			pl_endpoints_drop(t, t->v[id]);
+	free(t->v);
+	free(t->by_key);
+	free(t->by_link);
+	free(t);
 }

@@ -6,21 +6,26 @@
 #define PODLANE_ENDPOINT_TABLE_H
 
 #include "common/record.h"
-#include "reconcile/facts.h"
+#include "datapath/datapath.h"
+#include "host/host.h"
+#include "host/masq.h"
+#include "ipam/ipam.h"
+#include "netlink/netlink.h"
+#include "reconcile/reconcile.h"
 
-struct pl_daemon;
+struct event_base;
+struct pl_leave;
 struct pl_waiter;
 
 /* A record with its place in the datapath. */
 struct pl_endpoint {
 	struct pl_record rec;
-	uint32_t id;		 /* slot in pl_endpoints */
-	uint64_t key_hash;	 /* of container id and ifname: cheap first comparison */
-	struct pl_facts applied; /* what the datapath holds for it */
+	uint32_t id;	   /* slot in pl_endpoints */
+	uint64_t key_hash; /* of container id and ifname: cheap first comparison */
+	struct pl_fact_owner facts;
 	bool ready;
 	bool shaped;
 	char why[160];		   /* not ready: the reason, for people */
-	bool dirty;		   /* an attach failed: tried again by the timer */
 	bool leaving;		   /* it is being removed: endpoint/remove.h */
 	bool going;		   /* its link is being deleted just now */
 	struct pl_waiter *waiters; /* to be told when it has gone */
@@ -28,19 +33,54 @@ struct pl_endpoint {
 	struct pl_endpoint *next_by_key, *next_by_link; /* of the same bucket */
 };
 
-/* Room for @max endpoints, slot 0 included. 0 or -ENOMEM. */
-int pl_endpoints_init(struct pl_daemon *d, uint32_t max);
+/* Who is told of endpoints that come and go. Every function is set. */
+struct pl_endpoints_watcher {
+	void (*added)(const struct pl_endpoint *ep, void *arg);
+	void (*going)(const struct pl_endpoint *ep, void *arg); /* the last that is heard of it */
+	void *arg;
+};
 
-void pl_endpoints_clear(struct pl_daemon *d);
+/* What endpoints are made of; all of it must live as long. */
+struct pl_endpoints_opts {
+	struct event_base *base;
+	struct pl_nl *nl;
+	struct pl_datapath *dp;
+	struct pl_reconcile *reconcile;
+	struct pl_ipam *ipam;
+	struct pl_host *host;
+	struct pl_masq *masq;
+	const char *run_dir;
+	bool netkit_links; /* the kernel can make netkit links */
+	struct pl_endpoints_watcher watcher;
+};
 
-struct pl_endpoint *pl_endpoints_find(const struct pl_daemon *d, const char *container_id,
+struct pl_endpoints {
+	struct pl_endpoints_opts opts;
+	struct pl_leave *removal;
+	struct pl_endpoint **v;			/* by id; entry 0 unused */
+	struct pl_endpoint **by_key, **by_link; /* buckets: of container and ifname, of ifindex */
+	uint32_t n_buckets;			/* a power of two */
+	uint32_t max;				/* entries of @v */
+	uint32_t n;
+	uint32_t next_id; /* slots are reused as late as can be */
+};
+
+/* Room for as many endpoints as the datapath has slots. */
+int pl_endpoints_new(const struct pl_endpoints_opts *opts, struct pl_endpoints **ret,
+		     struct pl_error *err);
+/* The datapath keeps the endpoints: they outlive the daemon. */
+void pl_endpoints_freep(struct pl_endpoints **endpoints);
+
+struct pl_endpoint *pl_endpoints_find(const struct pl_endpoints *t, const char *container_id,
 				      const char *ifname);
-struct pl_endpoint *pl_endpoints_by_ifindex(const struct pl_daemon *d, uint32_t ifindex);
+struct pl_endpoint *pl_endpoints_by_ifindex(const struct pl_endpoints *t, uint32_t ifindex);
+/* Whether an endpoint has an address in @range. */
+bool pl_endpoints_any_in(const struct pl_endpoints *t, const struct pl_prefix *range);
 /*
  * For people: container id or a unique prefix of it (4 letters at least), CONTAINER:IFNAME, pod
  * name, NAMESPACE/NAME, address, host interface. -ENOENT, or -ENOTUNIQ naming the matches.
  */
-int pl_endpoints_query(const struct pl_daemon *d, const char *query, struct pl_endpoint **ret,
+int pl_endpoints_query(const struct pl_endpoints *t, const char *query, struct pl_endpoint **ret,
 		       struct pl_error *err);
 
 #endif

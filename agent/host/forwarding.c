@@ -53,13 +53,13 @@ static void switch_on(const struct protocol *p)
 		pl_warn("forwarding not switched on path=%s error=\"%s\"", p->path, strerror(-r));
 }
 
-void pl_node_enable_forwarding(void)
+void pl_host_enable_forwarding(void)
 {
 	for (size_t i = 0; i < PL_ARRAY_SIZE(protocols); i++)
 		switch_on(&protocols[i]);
 }
 
-int pl_node_forwarding(uint8_t family)
+int pl_host_forwarding(uint8_t family)
 {
 	for (size_t i = 0; i < PL_ARRAY_SIZE(protocols); i++)
 		if (protocols[i].family == family)
@@ -67,7 +67,7 @@ int pl_node_forwarding(uint8_t family)
 	return -EAFNOSUPPORT;
 }
 
-json_t *pl_node_forwarding_warnings(void)
+json_t *pl_host_forwarding_warnings(void)
 {
 	json_t *list = json_array();
 
@@ -83,9 +83,9 @@ json_t *pl_node_forwarding_warnings(void)
 	return list;
 }
 
-void pl_node_warn_forwarding(void)
+void pl_host_warn_forwarding(void)
 {
-	pl_autojson json_t *list = pl_node_forwarding_warnings();
+	pl_autojson json_t *list = pl_host_forwarding_warnings();
 	const json_t *sentence;
 	size_t i;
 

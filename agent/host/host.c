@@ -8,124 +8,73 @@
 #include <net/if_arp.h>
 
 #include "common/log.h"
-#include "endpoint/endpoint.h"
+#include "host/addrs.h"
 #include "host/host.h"
-#include "mirror/mirrors.h"
-#include "reconcile/reconcile.h"
-#include "reconcile/write.h"
+#include "host/range_routes.h"
 
-static int compare_host_addr(const struct pl_host_addr *a, const struct pl_host_addr *b)
+struct pl_host {
+	struct pl_host_opts opts;
+	struct pl_devices links;
+	struct pl_host_addrs addrs;
+	uint32_t default_oifs[16]; /* devices of the default routes */
+	size_t n_default_oifs;
+	struct pl_range_routes range_routes;
+	struct pl_fact_owner owner; /* host addresses, uplinks */
+	bool dirty;		    /* something changed since they were said */
+};
+
+static enum pl_claim claim_of(const struct pl_host *h, uint32_t ifindex)
 {
-	int c = pl_ip_cmp(&a->ip, &b->ip);
-
-	return c ? c : (a->ifindex > b->ifindex) - (a->ifindex < b->ifindex);
+	return h->opts.watcher.claim(ifindex, h->opts.watcher.arg);
 }
 
-static size_t host_addr_bound(const struct pl_daemon *d, const struct pl_host_addr *key)
+static bool has_default_route(const struct pl_host *h, uint32_t ifindex)
 {
-	size_t lo = 0, hi = d->n_host_addrs;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (compare_host_addr(&d->host_addrs[mid], key) < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
-static int host_addr_add(struct pl_daemon *d, const struct pl_nl_addr *addr)
-{
-	const struct pl_host_addr key = {addr->ip.ip, addr->ifindex};
-	size_t at = host_addr_bound(d, &key);
-
-	if (at < d->n_host_addrs && !compare_host_addr(&d->host_addrs[at], &key))
-		return 0;
-	if (d->n_host_addrs == d->size_host_addrs) {
-		size_t size = d->size_host_addrs ? d->size_host_addrs * 2 : 32;
-		struct pl_host_addr *v = reallocarray(d->host_addrs, size, sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		d->host_addrs = v;
-		d->size_host_addrs = size;
-	}
-	memmove(&d->host_addrs[at + 1], &d->host_addrs[at], (d->n_host_addrs - at) * sizeof(key));
-	d->host_addrs[at] = key;
-	d->n_host_addrs++;
-	d->node_dirty = true;
-	return 0;
-}
-
-static void host_addr_del(struct pl_daemon *d, const struct pl_nl_addr *addr)
-{
-	const struct pl_host_addr key = {addr->ip.ip, addr->ifindex};
-	size_t at = host_addr_bound(d, &key);
-
-	if (at == d->n_host_addrs || compare_host_addr(&d->host_addrs[at], &key))
-		return;
-	d->n_host_addrs--;
-	memmove(&d->host_addrs[at], &d->host_addrs[at + 1], (d->n_host_addrs - at) * sizeof(key));
-	d->node_dirty = true;
-}
-
-bool pl_node_has_addr(const struct pl_daemon *d, const struct pl_ip *ip)
-{
-	const struct pl_host_addr key = {*ip, 0};
-	size_t at = host_addr_bound(d, &key);
-
-	return at < d->n_host_addrs && !pl_ip_cmp(&d->host_addrs[at].ip, ip);
-}
-
-static bool has_default_route(const struct pl_daemon *d, uint32_t ifindex)
-{
-	for (size_t i = 0; i < d->n_default_oifs; i++)
-		if (d->default_oifs[i] == ifindex)
+	for (size_t i = 0; i < h->n_default_oifs; i++)
+		if (h->default_oifs[i] == ifindex)
 			return true;
 	return false;
 }
 
-bool pl_node_is_uplink(const struct pl_daemon *d, const struct pl_nl_link *link)
+bool pl_host_is_uplink(const struct pl_host *h, const struct pl_nl_link *link)
 {
 	if (link->type != ARPHRD_ETHER || (link->flags & IFF_LOOPBACK) ||
-	    pl_endpoints_by_ifindex(d, link->ifindex))
+	    claim_of(h, link->ifindex) != PL_CLAIM_NONE)
 		return false;
-	if (!d->settings.n_uplinks)
-		return has_default_route(d, link->ifindex);
-	for (size_t i = 0; i < d->settings.n_uplinks; i++)
-		if (!fnmatch(d->settings.uplinks[i], link->name, 0))
+	if (!h->opts.n_uplinks)
+		return has_default_route(h, link->ifindex);
+	for (size_t i = 0; i < h->opts.n_uplinks; i++)
+		if (!fnmatch(h->opts.uplinks[i], link->name, 0))
 			return true;
 	return false;
 }
 
-uint32_t pl_node_mtu(const struct pl_daemon *d)
+uint32_t pl_host_mtu(const struct pl_host *h)
 {
-	for (size_t i = 0; i < d->links.n; i++)
-		if (pl_node_is_uplink(d, &d->links.v[i]))
-			return d->links.v[i].mtu;
+	for (size_t i = 0; i < h->links.n; i++)
+		if (pl_host_is_uplink(h, &h->links.v[i]))
+			return h->links.v[i].mtu;
 	return 1500;
 }
 
-int pl_node_facts(struct pl_daemon *d, struct pl_facts *ret)
+static int facts_of(const struct pl_host *h, struct pl_facts *ret)
 {
-	for (size_t i = 0; i < d->n_host_addrs; i++) {
+	for (size_t i = 0; i < h->addrs.n; i++) {
 		struct pl_fact *f;
 
-		if (i && !pl_ip_cmp(&d->host_addrs[i].ip, &d->host_addrs[i - 1].ip))
+		if (i && !pl_ip_cmp(&h->addrs.v[i].ip, &h->addrs.v[i - 1].ip))
 			continue;
 		f = pl_facts_add(ret, PL_FACT_ADDR);
 		if (!f)
 			return -ENOMEM;
-		f->ip = d->host_addrs[i].ip;
+		f->ip = h->addrs.v[i].ip;
 		f->addr = (struct pl_addr){.endpoint = PL_NODE, .kind = PL_ADDR_HOST};
 	}
-	for (size_t i = 0; i < d->links.n; i++) {
-		const struct pl_nl_link *link = &d->links.v[i];
+	for (size_t i = 0; i < h->links.n; i++) {
+		const struct pl_nl_link *link = &h->links.v[i];
 		struct pl_fact *f;
 
-		if (!pl_node_is_uplink(d, link))
+		if (!pl_host_is_uplink(h, link))
 			continue;
 		f = pl_facts_add(ret, PL_FACT_LINK);
 		if (!f)
@@ -141,116 +90,130 @@ int pl_node_facts(struct pl_daemon *d, struct pl_facts *ret)
 	return 0;
 }
 
-void pl_node_update(struct pl_daemon *d)
+int pl_host_want(struct pl_host *h)
 {
 	struct pl_facts want = {0};
+
+	if (facts_of(h, &want) < 0) {
+		pl_facts_clear(&want);
+		h->dirty = true;
+		return -ENOMEM;
+	}
+	h->dirty = false;
+	pl_reconcile_want(h->opts.reconcile, &h->owner, &want);
+	return 0;
+}
+
+void pl_host_update(struct pl_host *h)
+{
 	struct pl_error err = {0};
 
-	if (!d->node_dirty)
+	if (!h->dirty)
 		return;
-	d->node_dirty = false;
-	if (pl_node_facts(d, &want) < 0 || pl_apply(d, &want, &d->node, &err) < 0) {
-		pl_warn("node update failed, trying again error=\"%s\"", err.text);
-		pl_facts_clear(&want);
-		d->node_dirty = true;
-		pl_retry_later(d);
+	if (pl_host_want(h) < 0) {
+		pl_warn("host update failed, trying again error=\"out of memory\"");
+		pl_reconcile_retry_later(h->opts.reconcile);
+	} else if (pl_reconcile_reach(h->opts.reconcile, &h->owner, &err) < 0) {
+		pl_warn("host update failed, trying again error=\"%s\"", err.text);
 	}
 }
 
 static int dump_link(const struct pl_nl_link *link, void *arg)
 {
-	struct pl_daemon *d = arg;
+	struct pl_host *h = arg;
 
-	return pl_links_set(&d->links, link);
+	return pl_links_set(&h->links, link);
 }
 
 static int dump_addr(const struct pl_nl_addr *addr, void *arg)
 {
-	return host_addr_add(arg, addr);
+	struct pl_host *h = arg;
+	int r = pl_host_addrs_add(&h->addrs, addr);
+
+	return r < 0 ? r : 0;
 }
 
 static int dump_route(const struct pl_nl_route *route, void *arg)
 {
-	struct pl_daemon *d = arg;
+	struct pl_host *h = arg;
 
-	if (route->oif && !has_default_route(d, route->oif) &&
-	    d->n_default_oifs < PL_ARRAY_SIZE(d->default_oifs))
-		d->default_oifs[d->n_default_oifs++] = route->oif;
+	if (route->oif && !has_default_route(h, route->oif) &&
+	    h->n_default_oifs < PL_ARRAY_SIZE(h->default_oifs))
+		h->default_oifs[h->n_default_oifs++] = route->oif;
 	return 0;
 }
 
-static int dump_default_routes(struct pl_daemon *d)
+static int dump_default_routes(struct pl_host *h)
 {
-	d->n_default_oifs = 0;
-	return pl_nl_default_dump(d->nl, 0, dump_route, d);
+	h->n_default_oifs = 0;
+	return pl_nl_default_dump(h->opts.nl, 0, dump_route, h);
 }
 
-int pl_node_dump(struct pl_daemon *d, struct pl_error *err)
+int pl_host_dump(struct pl_host *h, struct pl_error *err)
 {
 	int r;
 
-	d->links.n = 0;
-	d->n_host_addrs = 0;
-	r = pl_nl_link_dump(d->nl, dump_link, d);
+	h->links.n = 0;
+	h->addrs.n = 0;
+	r = pl_nl_link_dump(h->opts.nl, dump_link, h);
 	if (r < 0)
 		return pl_fail(err, r, "dump the links: %s", strerror(-r));
-	r = pl_nl_addr_dump(d->nl, dump_addr, d);
+	r = pl_nl_addr_dump(h->opts.nl, dump_addr, h);
 	if (r < 0)
 		return pl_fail(err, r, "dump the addresses: %s", strerror(-r));
-	r = dump_default_routes(d);
+	r = dump_default_routes(h);
 	if (r < 0)
 		return pl_fail(err, r, "dump the routes: %s", strerror(-r));
-	d->node_dirty = true;
-	d->range_routes.dirty = true;
+	h->dirty = true;
+	h->range_routes.dirty = true;
 	return 0;
 }
 
 /* IPv4 routes vanish with their device's address or state, without an event of their own. */
-static void refresh_default_routes(struct pl_daemon *d)
+static void refresh_default_routes(struct pl_host *h)
 {
-	if (dump_default_routes(d) < 0) {
+	if (dump_default_routes(h) < 0) {
 		pl_warn("default routes not read, trying again");
-		pl_retry_later(d);
+		pl_reconcile_retry_later(h->opts.reconcile);
 	}
-	d->node_dirty = true;
+	h->dirty = true;
 }
 
-static bool holds_endpoint(const struct pl_prefix *range, void *arg)
+void pl_host_start_routes(struct pl_host *h, const struct pl_netconf *network,
+			  bool (*is_used)(const struct pl_prefix *range, void *arg), void *arg)
 {
-	const struct pl_daemon *d = arg;
-
-	for (uint32_t id = 1; id < d->max_pods; id++)
-		for (size_t i = 0; d->pods[id] && i < d->pods[id]->rec.n_addrs; i++)
-			if (pl_prefix_contains(range, &d->pods[id]->rec.addrs[i].ip.ip))
-				return true;
-	return false;
-}
-
-void pl_node_start_routes(struct pl_daemon *d)
-{
-	int r = pl_range_routes_want(&d->range_routes, &d->settings.network);
+	int r = pl_range_routes_want(&h->range_routes, network);
 
 	if (!r)
-		r = pl_range_routes_adopt(&d->range_routes, d->nl, holds_endpoint, d);
+		r = pl_range_routes_adopt(&h->range_routes, h->opts.nl, is_used, arg);
 	if (r < 0)
 		pl_warn("routes of the ranges not read error=\"%s\"", strerror(-r));
-	pl_node_sync_routes(d);
+	pl_host_sync_routes(h);
+}
+
+int pl_host_want_routes(struct pl_host *h, const struct pl_netconf *network)
+{
+	int r = pl_range_routes_want(&h->range_routes, network);
+
+	if (h->range_routes.dirty)
+		pl_reconcile_retry_later(h->opts.reconcile);
+	return r;
 }
 
 /* What cannot succeed is left until something changes: a dump a second is too dear for it. */
-void pl_node_sync_routes(struct pl_daemon *d)
+void pl_host_sync_routes(struct pl_host *h)
 {
-	int r = pl_range_routes_sync(&d->range_routes, d->nl);
+	int r = pl_range_routes_sync(&h->range_routes, h->opts.nl);
 
 	if (r == -EAGAIN || r == -ENOBUFS || r == -ENOMEM || r == -EINTR)
-		pl_retry_later(d);
+		pl_reconcile_retry_later(h->opts.reconcile);
 }
 
 /* Put right by the timer: whoever takes them away again and again must not keep the loop busy. */
-static void routes_changed(struct pl_daemon *d)
+static void routes_changed(struct pl_host *h)
 {
-	d->range_routes.dirty = true;
-	pl_retry_later(d);
+	h->range_routes.dirty = true;
+	pl_reconcile_retry_later(h->opts.reconcile);
 }
 
 /* In all that an event tells. */
@@ -268,99 +231,141 @@ static bool same_link(const struct pl_nl_link *a, const struct pl_nl_link *b)
  * An event tells of a moment that has passed: the host end of a new pod is told down once more
  * after it was set up and read. What decides about forwarding is read anew.
  */
-static int read_again(struct pl_daemon *d, const struct pl_nl_link *told, struct pl_nl_link *ret)
+static int read_again(struct pl_host *h, const struct pl_nl_link *told, struct pl_nl_link *ret)
 {
-	const struct pl_nl_link *known = pl_links_get(&d->links, told->ifindex);
-	const struct pl_endpoint *pod;
+	const struct pl_nl_link *known = pl_links_get(&h->links, told->ifindex);
 
 	*ret = *told;
 	if (known && same_link(known, told))
 		return -EALREADY;
-	pod = pl_endpoints_by_ifindex(d, told->ifindex);
-	if (!pod)
+	switch (claim_of(h, told->ifindex)) {
+	case PL_CLAIM_NONE:
 		return 0;
-	if (pod->leaving) /* the answer would come when its link has gone */
+	case PL_CLAIM_LEAVING: /* the answer would come when its link has gone */
 		return -EALREADY;
-	return pl_nl_link_get(d->nl, NULL, told->ifindex, ret);
+	case PL_CLAIM_ENDPOINT:
+		break;
+	}
+	return pl_nl_link_get(h->opts.nl, NULL, told->ifindex, ret);
 }
 
-static void link_new(struct pl_daemon *d, const struct pl_nl_link *told)
+static void link_new(struct pl_host *h, const struct pl_nl_link *told)
 {
 	struct pl_nl_link now;
 	const struct pl_nl_link *link = &now;
 
-	if (read_again(d, told, &now) < 0) /* nothing new, or gone: that has its own event */
+	if (read_again(h, told, &now) < 0) /* nothing new, or gone: that has its own event */
 		return;
-	if (has_default_route(d, link->ifindex))
-		refresh_default_routes(d);
-	if (pl_links_set(&d->links, link) < 0)
+	if (has_default_route(h, link->ifindex))
+		refresh_default_routes(h);
+	if (pl_links_set(&h->links, link) < 0)
 		return;
-	d->node_dirty = true;
+	h->dirty = true;
 	if (link->flags & IFF_LOOPBACK) /* IPv6 has its unreachable routes on it */
-		routes_changed(d);
-	pl_endpoints_link_changed(d, link);
-	pl_mirrors_link_event(d->mirrors, link, false);
+		routes_changed(h);
+	h->opts.watcher.link_changed(link, h->opts.watcher.arg);
 }
 
-static void link_gone(struct pl_daemon *d, const struct pl_nl_link *link)
+static void link_gone(struct pl_host *h, const struct pl_nl_link *link)
 {
-	pl_links_del(&d->links, link->ifindex);
-	d->node_dirty = true;
-	pl_endpoints_link_gone(d, link);
-	pl_mirrors_link_event(d->mirrors, link, true);
+	pl_links_del(&h->links, link->ifindex);
+	h->dirty = true;
+	h->opts.watcher.link_gone(link, h->opts.watcher.arg);
 }
 
-int pl_node_refresh_link(struct pl_daemon *d, uint32_t ifindex)
+int pl_host_refresh_link(struct pl_host *h, uint32_t ifindex)
 {
 	struct pl_nl_link link;
-	int r = pl_nl_link_get(d->nl, NULL, ifindex, &link);
+	int r = pl_nl_link_get(h->opts.nl, NULL, ifindex, &link);
 
 	if (!r) {
 		/* Also where the link itself is as it was: its qdiscs may not be. */
-		pl_links_del(&d->links, ifindex);
-		link_new(d, &link);
+		pl_links_del(&h->links, ifindex);
+		link_new(h, &link);
 	}
 	return r;
 }
 
-void pl_node_event(struct pl_daemon *d, const struct pl_nl_event *event)
+void pl_host_event(struct pl_host *h, const struct pl_nl_event *event)
 {
-	const struct pl_endpoint *pod;
-	struct pl_error err = {0};
+	int r;
 
-	pl_write_routes_forget(d->dp);
 	switch (event->type) {
 	case PL_NL_LINK_NEW:
-		link_new(d, &event->link);
+		link_new(h, &event->link);
 		return;
 	case PL_NL_LINK_DEL:
-		link_gone(d, &event->link);
+		link_gone(h, &event->link);
 		return;
 	case PL_NL_ADDR_NEW:
-		if (host_addr_add(d, &event->addr) < 0)
+		r = pl_host_addrs_add(&h->addrs, &event->addr);
+		if (r < 0)
 			pl_warn("address event lost: out of memory");
+		h->dirty |= r > 0;
 		return;
 	case PL_NL_ADDR_DEL:
-		host_addr_del(d, &event->addr);
-		if (has_default_route(d, event->addr.ifindex))
-			refresh_default_routes(d);
+		h->dirty |= pl_host_addrs_del(&h->addrs, &event->addr);
+		if (has_default_route(h, event->addr.ifindex))
+			refresh_default_routes(h);
 		return;
 	case PL_NL_ROUTE_CHANGED:
-		refresh_default_routes(d);
+		refresh_default_routes(h);
 		return;
 	case PL_NL_OWN_ROUTE_GONE:
-		routes_changed(d);
+		routes_changed(h);
 		return;
 	case PL_NL_QDISC_CHANGED:
 		/* Shaping matters on host ends alone, and a gone link has its own event. */
-		pod = pl_endpoints_by_ifindex(d, event->link.ifindex);
-		if (pod && !pod->leaving)
-			(void)pl_node_refresh_link(d, event->link.ifindex);
+		if (claim_of(h, event->link.ifindex) == PL_CLAIM_ENDPOINT)
+			(void)pl_host_refresh_link(h, event->link.ifindex);
 		return;
 	case PL_NL_LOST:
-		routes_changed(d);
-		if (pl_resync(d, "netlink events were lost", &err) < 0)
-			pl_error_log("resync failed, trying again error=\"%s\"", err.text);
+		routes_changed(h);
+		h->opts.watcher.lost(h->opts.watcher.arg);
 		return;
 	}
+}
+
+int pl_host_note_link(struct pl_host *h, const struct pl_nl_link *link)
+{
+	return pl_links_set(&h->links, link);
+}
+
+void pl_host_forget_link(struct pl_host *h, uint32_t ifindex)
+{
+	pl_links_del(&h->links, ifindex);
+}
+
+const struct pl_devices *pl_host_links(const struct pl_host *h)
+{
+	return &h->links;
+}
+
+bool pl_host_has_addr(const struct pl_host *h, const struct pl_ip *ip)
+{
+	return pl_host_addrs_has(&h->addrs, ip);
+}
+
+int pl_host_new(const struct pl_host_opts *opts, struct pl_host **ret, struct pl_error *err)
+{
+	struct pl_host *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return pl_fail(err, -ENOMEM, "host: out of memory");
+	h->opts = *opts;
+	*ret = h;
+	return 0;
+}
+
+void pl_host_freep(struct pl_host **ref)
+{
+	struct pl_host *h = TAKE_PTR(*ref);
+
+	if (!h)
+		return;
+	pl_reconcile_drop(h->opts.reconcile, &h->owner);
+	pl_links_clear(&h->links);
+	pl_host_addrs_clear(&h->addrs);
+	pl_range_routes_clear(&h->range_routes);
+	free(h);
 }

@@ -6,16 +6,29 @@
 #ifndef PODLANE_HOST_MASQ_H
 #define PODLANE_HOST_MASQ_H
 
-#include "daemon/daemon.h"
+#include "common/prefixes.h"
+#include "common/record.h"
 
-/* Nothing to do for a pod without ip_masq. 0, or -errno with what nftables said. */
-int pl_masq_add(struct pl_daemon *d, struct pl_endpoint *pod, struct pl_error *err);
-/*
- * Of @pods, which leave, in one transaction: each waits for a grace period. Failure is logged: the
- * pods go all the same, and the next resync settles the rest.
+struct pl_masq;
+
+/* Pods reach the @native networks with their own address. What @native points to must live as long.
  */
-void pl_masq_del(struct pl_daemon *d, struct pl_endpoint *const *pods, size_t n);
+int pl_masq_new(const struct pl_network_rule *native, size_t n_native, struct pl_masq **ret,
+		struct pl_error *err);
+void pl_masq_freep(struct pl_masq **masq);
+
+/* For pl_masq_resync() and later changes; nothing is done yet. 0 or -ENOMEM. */
+int pl_masq_note(struct pl_masq *masq, const struct pl_record *rec);
+/* The inverse, for an endpoint whose ADD is undone. */
+void pl_masq_forget(struct pl_masq *masq, const struct pl_record *rec);
+/* Nothing to do for a pod without ip_masq. 0, or -errno with what nftables said. */
+int pl_masq_add(struct pl_masq *masq, const struct pl_record *rec, struct pl_error *err);
+/*
+ * Of pods that leave, in one transaction: each waits for a grace period. Failure is logged: the
+ * pods go all the same, and the next resync mends the rest.
+ */
+void pl_masq_del(struct pl_masq *masq, const struct pl_record *const *recs, size_t n);
 /* Makes the table what the pods need, whatever it was: at start and after a resync. */
-void pl_masq_resync(struct pl_daemon *d);
+void pl_masq_resync(struct pl_masq *masq);
 
 #endif

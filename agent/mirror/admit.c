@@ -3,7 +3,6 @@
  * New sessions: what is refused, and what is begun.
  */
 #include "common/log.h"
-#include "daemon/daemon.h"
 #include "endpoint/table.h"
 #include "mirror/internal.h"
 
@@ -17,10 +16,10 @@ static const char *pod_title(const struct pl_endpoint *pod, char buf[PL_NAME_MAX
 	return buf;
 }
 
-static bool any_selected(const struct pl_daemon *d, const char *query)
+static bool any_selected(const struct pl_endpoints *t, const char *query)
 {
-	for (uint32_t id = 1; id < d->max_pods; id++)
-		if (d->pods[id] && pl_mirror_selects(query, &d->pods[id]->rec))
+	for (uint32_t id = 1; id < t->max; id++)
+		if (t->v[id] && pl_mirror_selects(query, &t->v[id]->rec))
 			return true;
 	return false;
 }
@@ -37,9 +36,9 @@ static int complete_prefixes(struct pl_mirrors *m, struct pl_mirror_spec *spec,
 		char *full;
 		int r;
 
-		if (any_selected(m->d, spec->endpoints[i]))
+		if (any_selected(m->opts.endpoints, spec->endpoints[i]))
 			continue;
-		r = pl_endpoints_query(m->d, spec->endpoints[i], &pod, err);
+		r = pl_endpoints_query(m->opts.endpoints, spec->endpoints[i], &pod, err);
 		if (r == -ENOENT)
 			continue;
 		if (r < 0)
@@ -91,20 +90,19 @@ static int refuse_local_remote(struct pl_mirrors *m, const struct pl_mirror_spec
 	if (!spec->target.remote.family)
 		return 0;
 	pl_ip_format(&spec->target.remote, ip);
-	for (size_t i = 0; i < m->d->n_host_addrs; i++)
-		if (pl_ip_cmp(&m->d->host_addrs[i].ip, &spec->target.remote) == 0)
-			return pl_fail(
-				err, -ELOOP,
-				"mirror session %s: remote %s is this node itself; make a device of "
-				"the node the target",
-				spec->name, ip);
-	for (uint32_t id = 1; id < m->d->max_pods; id++)
-		if (m->d->pods[id] && pl_mirror_selects(ip, &m->d->pods[id]->rec))
+	if (pl_host_has_addr(m->opts.host, &spec->target.remote))
+		return pl_fail(err, -ELOOP,
+			       "mirror session %s: remote %s is this node itself; make a device of "
+			       "the node the target",
+			       spec->name, ip);
+	for (uint32_t id = 1; id < m->opts.endpoints->max; id++)
+		if (m->opts.endpoints->v[id] &&
+		    pl_mirror_selects(ip, &m->opts.endpoints->v[id]->rec))
 			return pl_fail(
 				err, -ELOOP,
 				"mirror session %s: remote %s is endpoint %s of this node; make "
 				"the endpoint itself the target",
-				spec->name, ip, pod_title(m->d->pods[id], title));
+				spec->name, ip, pod_title(m->opts.endpoints->v[id], title));
 	return 0;
 }
 
@@ -121,7 +119,7 @@ static int check_device(struct pl_mirrors *m, const struct pl_mirror_spec *spec,
 			       "target.device: names that begin with \"%s\" are for the devices of "
 			       "mirror sessions themselves",
 			       PL_MIRROR_DEVICES);
-	link = pl_links_by_name(&m->d->links, name);
+	link = pl_links_by_name(pl_host_links(m->opts.host), name);
 	if (!link && !may_be_away)
 		return pl_fail(err, -ENODEV,
 			       "target.device: the host has no device %s: make it first, or "
@@ -156,7 +154,7 @@ static int check_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, bool dec
 	if (!r)
 		r = check_device(m, spec, declared, err);
 	if (!r && !declared && spec->target.kind == PL_TARGET_ENDPOINT) {
-		r = pl_endpoints_query(m->d, spec->target.name, &pod, err);
+		r = pl_endpoints_query(m->opts.endpoints, spec->target.name, &pod, err);
 		if (r == -ENOENT)
 			return pl_fail(
 				err, r,

@@ -3,7 +3,6 @@
  * The sessions of the daemon's configuration.
  */
 #include "common/log.h"
-#include "daemon/daemon.h"
 #include "mirror/internal.h"
 
 static bool is_declared(const struct pl_mirrors *m, const struct pl_session *s)
@@ -12,7 +11,7 @@ static bool is_declared(const struct pl_mirrors *m, const struct pl_session *s)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach (m->d->settings.mirrors, i, item) {
+	json_array_foreach (m->opts.declared, i, item) {
 		struct pl_mirror_spec spec;
 		pl_autojson json_t *canonical = NULL;
 
@@ -34,7 +33,7 @@ void pl_mirrors_take_declared(struct pl_mirrors *m)
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
 		if (m->slots[slot] && m->slots[slot]->declared && !is_declared(m, m->slots[slot]))
 			pl_session_remove(m, slot);
-	json_array_foreach (m->d->settings.mirrors, i, item) {
+	json_array_foreach (m->opts.declared, i, item) {
 		const char *name = json_string_value(json_object_get(item, "name")) ?: "";
 		unsigned int slot = pl_mirrors_find(m, name);
 		struct pl_error err = {0};

@@ -4,7 +4,6 @@
  */
 #include <ctype.h>
 
-#include "daemon/daemon.h"
 #include "mirror/internal.h"
 
 /* "sent_bytes" becomes "sentBytes". */
@@ -29,7 +28,7 @@ json_t *pl_session_counters_json(const struct pl_mirrors *m, unsigned int slot)
 	json_t *j = json_object();
 	char text[128];
 
-	(void)pl_datapath_mirror_stats(m->d->dp, slot, &stats);
+	(void)pl_datapath_mirror_stats(m->opts.dp, slot, &stats);
 #define PUT(name, text) put_counter(j, #name, stats.name);
 	PL_MIRROR_COUNTERS(PUT)
 #undef PUT
@@ -45,8 +44,8 @@ static size_t count_selected(const struct pl_mirrors *m, const struct pl_session
 {
 	size_t n = 0;
 
-	for (uint32_t id = 1; id < m->d->max_pods; id++) {
-		const struct pl_endpoint *pod = m->d->pods[id];
+	for (uint32_t id = 1; id < m->opts.endpoints->max; id++) {
+		const struct pl_endpoint *pod = m->opts.endpoints->v[id];
 
 		if (pod && pod != m->leaving && (!s->target || pod->rec.ifindex != s->target))
 			n += s->spec.all || pl_mirror_names(&s->spec, &pod->rec);
@@ -57,7 +56,7 @@ static size_t count_selected(const struct pl_mirrors *m, const struct pl_session
 static const char *state_of(const struct pl_mirrors *m, const struct pl_session *s, size_t selected,
 			    char why[512])
 {
-	const struct pl_nl_link *link = pl_links_get(&m->d->links, s->target);
+	const struct pl_nl_link *link = pl_links_get(pl_host_links(m->opts.host), s->target);
 
 	snprintf(why, 512, "%s", s->why);
 	if (s->expired)
@@ -86,7 +85,7 @@ static const char *state_of(const struct pl_mirrors *m, const struct pl_session 
 static void put_target_device(const struct pl_mirrors *m, const struct pl_session *s,
 			      unsigned int slot, json_t *j)
 {
-	const struct pl_nl_link *link = pl_links_get(&m->d->links, s->target);
+	const struct pl_nl_link *link = pl_links_get(pl_host_links(m->opts.host), s->target);
 	char name[IFNAMSIZ];
 
 	if (!s->target)

@@ -3,7 +3,6 @@
  * What the datapath must hold for the sessions: slots, masks of endpoints, the match program.
  */
 #include "common/log.h"
-#include "daemon/daemon.h"
 #include "filter/match.h"
 #include "mirror/internal.h"
 #include "reconcile/write.h"
@@ -33,7 +32,7 @@ static struct pl_mirror wanted(const struct pl_mirrors *m, unsigned int slot)
 
 static void set_slot(struct pl_mirrors *m, unsigned int slot, const struct pl_mirror *w)
 {
-	int r = pl_write_mirror(m->d->dp, slot, w, w->id && w->id != m->applied[slot].id);
+	int r = pl_write_mirror(m->opts.dp, slot, w, w->id && w->id != m->applied[slot].id);
 
 	if (r < 0)
 		pl_error_log("mirror session not stored slot=%u error=\"%s\"", slot, strerror(-r));
@@ -63,7 +62,7 @@ void pl_mirrors_store_masks(const struct pl_mirrors *m, const struct pl_mirror_v
 	if (pod == m->leaving)
 		return;
 	pl_mirror_masks(views, &pod->rec, &out, &in);
-	pl_write_masks(m->d->dp, pod->id, out, in);
+	pl_write_masks(m->opts.dp, pod->id, out, in);
 }
 
 void pl_mirrors_converge(struct pl_mirrors *m)
@@ -81,9 +80,9 @@ void pl_mirrors_converge(struct pl_mirrors *m)
 		set_slot(m, slot, &w);
 	}
 	pl_mirrors_session_views(m, views);
-	for (uint32_t id = 1; id < m->d->max_pods; id++)
-		if (m->d->pods[id])
-			pl_mirrors_store_masks(m, views, m->d->pods[id]);
+	for (uint32_t id = 1; id < m->opts.endpoints->max; id++)
+		if (m->opts.endpoints->v[id])
+			pl_mirrors_store_masks(m, views, m->opts.endpoints->v[id]);
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
 		w = wanted(m, slot);
 		if (memcmp(&w, &m->applied[slot], sizeof(w)))
@@ -125,11 +124,11 @@ int pl_mirrors_renew_program(struct pl_mirrors *m, struct pl_error *err)
 		r = pl_match_build(filters, &insns, &n, err);
 		if (r < 0)
 			return r;
-		fd = pl_match_load(insns, n, pl_datapath_programs_fd(m->d->dp), err);
+		fd = pl_match_load(insns, n, pl_datapath_programs_fd(m->opts.dp), err);
 		if (fd < 0)
 			return fd;
 	}
-	r = pl_write_program(m->d->dp, PL_PROG_MATCH, fd);
+	r = pl_write_program(m->opts.dp, PL_PROG_MATCH, fd);
 	return r < 0 ? pl_fail(err, r, "put the match program in place: %s", strerror(-r)) : 0;
 }
 

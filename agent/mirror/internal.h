@@ -25,7 +25,7 @@ struct pl_session {
 };
 
 struct pl_mirrors {
-	struct pl_daemon *d;
+	struct pl_mirrors_opts opts;
 	struct pl_session *slots[PL_MIRRORS_MAX];
 	struct pl_mirror applied[PL_MIRRORS_MAX]; /* what pl_mirrors[] holds */
 	struct event *timer;

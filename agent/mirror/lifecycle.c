@@ -5,7 +5,6 @@
 #include <event2/event.h>
 
 #include "common/log.h"
-#include "daemon/daemon.h"
 #include "mirror/internal.h"
 
 static bool has_deadline(const struct pl_session *s)
@@ -64,7 +63,7 @@ static bool is_spent(const struct pl_mirrors *m, unsigned int slot)
 	struct pl_mirror_state state;
 
 	return m->slots[slot]->spec.packets &&
-	       pl_datapath_mirror_state(m->d->dp, slot, &state) == 0 &&
+	       pl_datapath_mirror_state(m->opts.dp, slot, &state) == 0 &&
 	       state.sent >= m->slots[slot]->spec.packets;
 }
 

@@ -6,27 +6,27 @@
  */
 #include <event2/event.h>
 
-#include "daemon/daemon.h"
 #include "mirror/internal.h"
 
 static void read_applied(struct pl_mirrors *m)
 {
 	m->next_id = 1;
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
-		(void)pl_datapath_mirror_get(m->d->dp, slot, &m->applied[slot]);
+		(void)pl_datapath_mirror_get(m->opts.dp, slot, &m->applied[slot]);
 		if (m->applied[slot].id >= m->next_id)
 			m->next_id = m->applied[slot].id + 1;
 	}
 }
 
-int pl_mirrors_new(struct pl_daemon *d, struct pl_mirrors **ret, struct pl_error *err)
+int pl_mirrors_new(const struct pl_mirrors_opts *opts, struct pl_mirrors **ret,
+		   struct pl_error *err)
 {
 	pl_cleanup(pl_mirrors_freep) struct pl_mirrors *m = calloc(1, sizeof(*m));
 
 	if (!m)
 		return pl_fail(err, -ENOMEM, "mirror sessions: out of memory");
-	m->d = d;
-	m->timer = evtimer_new(d->base, pl_mirrors_on_timer, m);
+	m->opts = *opts;
+	m->timer = evtimer_new(opts->base, pl_mirrors_on_timer, m);
 	if (!m->timer)
 		return pl_fail(err, -ENOMEM, "mirror sessions: out of memory");
 	read_applied(m);

@@ -8,12 +8,24 @@
 #define PODLANE_MIRROR_MIRRORS_H
 
 #include <jansson.h>
-#include "daemon/daemon.h"
+#include "endpoint/table.h"
 
 struct pl_mirrors;
 
+/* What sessions work on; all of it must live as long. */
+struct pl_mirrors_opts {
+	struct event_base *base;
+	struct pl_nl *nl;
+	struct pl_datapath *dp;
+	struct pl_host *host;
+	struct pl_endpoints *endpoints;
+	const char *run_dir;
+	const json_t *declared; /* array: the configuration's sessions */
+};
+
 /* Sessions of earlier runs and of the settings are in place after it; bad ones are logged. */
-int pl_mirrors_new(struct pl_daemon *d, struct pl_mirrors **ret, struct pl_error *err);
+int pl_mirrors_new(const struct pl_mirrors_opts *opts, struct pl_mirrors **ret,
+		   struct pl_error *err);
 void pl_mirrors_freep(struct pl_mirrors **mirrors);
 /* Tunnels and stage, when podlane leaves the node; without a daemon. */
 int pl_mirrors_remove_devices(struct pl_error *err);

@@ -15,7 +15,7 @@ enum {
 
 static int record_path(const struct pl_mirrors *m, const char *file, char *buf, size_t size)
 {
-	int n = snprintf(buf, size, "%s/mirrors/%s", m->d->settings.run_dir, file);
+	int n = snprintf(buf, size, "%s/mirrors/%s", m->opts.run_dir, file);
 
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }

@@ -4,7 +4,6 @@
  * they are not.
  */
 #include "common/log.h"
-#include "daemon/daemon.h"
 #include "mirror/internal.h"
 #include "reconcile/write.h"
 
@@ -26,13 +25,13 @@ int pl_mirrors_fit_stage(struct pl_mirrors *m, struct pl_error *err)
 	if (needed == (m->stage != 0))
 		return 0;
 	if (!needed) {
-		(void)pl_write_detach(m->d->dp, PL_HOOK_STAGE, m->drain, err);
+		(void)pl_write_detach(m->opts.dp, PL_HOOK_STAGE, m->drain, err);
 		m->stage = m->drain = 0;
-		return pl_mirror_device_delete(m->d->nl, PL_STAGE_DEVICE, err);
+		return pl_mirror_device_delete(m->opts.nl, PL_STAGE_DEVICE, err);
 	}
-	r = pl_mirror_stage_make(m->d->nl, &link, err);
+	r = pl_mirror_stage_make(m->opts.nl, &link, err);
 	if (!r)
-		r = pl_write_attach(m->d->dp, PL_HOOK_STAGE, link.peer_ifindex, err);
+		r = pl_write_attach(m->opts.dp, PL_HOOK_STAGE, link.peer_ifindex, err);
 	if (r < 0)
 		return r;
 	m->stage = link.ifindex;
@@ -73,9 +72,9 @@ void pl_mirrors_drop_attachments(struct pl_mirrors *m, unsigned int without)
 {
 	struct stale stale = {.m = m, .without = without};
 
-	(void)pl_datapath_each_attachment(m->d->dp, collect_stale, &stale);
+	(void)pl_datapath_each_attachment(m->opts.dp, collect_stale, &stale);
 	for (size_t i = 0; i < stale.n; i++)
-		(void)pl_write_detach(m->d->dp, stale.v[i].hook, stale.v[i].ifindex, NULL);
+		(void)pl_write_detach(m->opts.dp, stale.v[i].hook, stale.v[i].ifindex, NULL);
 }
 
 void pl_session_remove_tunnel(struct pl_mirrors *m, unsigned int slot)
@@ -87,7 +86,7 @@ void pl_session_remove_tunnel(struct pl_mirrors *m, unsigned int slot)
 		return;
 	pl_mirror_tunnel_name(slot, name);
 	pl_mirrors_drop_attachments(m, slot);
-	if (pl_mirror_device_delete(m->d->nl, name, &err) < 0)
+	if (pl_mirror_device_delete(m->opts.nl, name, &err) < 0)
 		pl_warn("tunnel of mirror session not removed device=%s error=\"%s\"", name,
 			err.text);
 }
@@ -95,8 +94,10 @@ void pl_session_remove_tunnel(struct pl_mirrors *m, unsigned int slot)
 /* What an earlier run left behind, and no session needs. */
 void pl_mirrors_sweep_devices(struct pl_mirrors *m)
 {
-	for (size_t i = 0; i < m->d->links.n; i++) {
-		const struct pl_nl_link *link = &m->d->links.v[i];
+	const struct pl_devices *links = pl_host_links(m->opts.host);
+
+	for (size_t i = 0; i < links->n; i++) {
+		const struct pl_nl_link *link = &links->v[i];
 		struct pl_error err = {0};
 		bool used = link->ifindex == m->stage || link->ifindex == m->drain;
 
@@ -104,7 +105,7 @@ void pl_mirrors_sweep_devices(struct pl_mirrors *m)
 			continue;
 		for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
 			used |= m->slots[slot] && m->slots[slot]->target == link->ifindex;
-		if (!used && pl_mirror_device_delete(m->d->nl, link->name, &err) < 0)
+		if (!used && pl_mirror_device_delete(m->opts.nl, link->name, &err) < 0)
 			pl_warn("device of no mirror session not removed device=%s error=\"%s\"",
 				link->name, err.text);
 	}

@@ -3,7 +3,6 @@
  * The target of a session: found or made, or away.
  */
 #include "common/log.h"
-#include "daemon/daemon.h"
 #include "endpoint/table.h"
 #include "mirror/internal.h"
 #include "reconcile/write.h"
@@ -11,7 +10,8 @@
 const struct pl_endpoint *pl_session_target_endpoint(const struct pl_mirrors *m,
 						     const struct pl_session *s)
 {
-	const struct pl_endpoint *pod = s->target ? pl_endpoints_by_ifindex(m->d, s->target) : NULL;
+	const struct pl_endpoint *pod =
+		s->target ? pl_endpoints_by_ifindex(m->opts.endpoints, s->target) : NULL;
 
 	return pod == m->leaving ? NULL : pod;
 }
@@ -25,7 +25,8 @@ static void set_target(struct pl_session *s, const struct pl_nl_link *link)
 
 static bool resolve_device(struct pl_mirrors *m, struct pl_session *s)
 {
-	const struct pl_nl_link *link = pl_links_by_name(&m->d->links, s->spec.target.name);
+	const struct pl_nl_link *link =
+		pl_links_by_name(pl_host_links(m->opts.host), s->spec.target.name);
 
 	if (!link || (m->leaving && m->leaving->rec.ifindex == link->ifindex)) {
 		snprintf(s->why, sizeof(s->why), "device %.15s is not there", s->spec.target.name);
@@ -46,11 +47,11 @@ static bool resolve_endpoint(struct pl_mirrors *m, struct pl_session *s)
 	struct pl_error err = {0};
 	struct pl_endpoint *pod;
 
-	if (pl_endpoints_query(m->d, s->spec.target.name, &pod, &err) < 0) {
+	if (pl_endpoints_query(m->opts.endpoints, s->spec.target.name, &pod, &err) < 0) {
 		snprintf(s->why, sizeof(s->why), "%.200s", err.text);
 		return false;
 	}
-	link = pl_links_get(&m->d->links, pod->rec.ifindex);
+	link = pl_links_get(pl_host_links(m->opts.host), pod->rec.ifindex);
 	if (pod == m->leaving || !link) {
 		snprintf(s->why, sizeof(s->why), "endpoint %.200s is gone", s->spec.target.name);
 		return false;
@@ -68,19 +69,19 @@ static bool resolve_tunnel(struct pl_mirrors *m, unsigned int slot)
 	int r;
 
 	pl_mirror_tunnel_name(slot, name);
-	if (s->target && pl_nl_link_get(m->d->nl, name, 0, &link) == 0 &&
+	if (s->target && pl_nl_link_get(m->opts.nl, name, 0, &link) == 0 &&
 	    link.ifindex == s->target &&
 	    strcmp(link.kind, pl_mirror_tunnel_kind(&s->spec.target)) == 0) {
 		set_target(s, &link);
 		return true;
 	}
 	pl_mirrors_drop_attachments(m, slot);
-	r = pl_mirror_tunnel_make(m->d->nl, slot, &s->spec.target, &link, &err);
+	r = pl_mirror_tunnel_make(m->opts.nl, slot, &s->spec.target, &link, &err);
 	/* Anyone could wrap packets for the host otherwise, past its uplinks' filters. */
 	if (!r) {
-		r = pl_write_attach(m->d->dp, PL_HOOK_SINK, link.ifindex, &err);
+		r = pl_write_attach(m->opts.dp, PL_HOOK_SINK, link.ifindex, &err);
 		if (r < 0)
-			(void)pl_mirror_device_delete(m->d->nl, name, NULL);
+			(void)pl_mirror_device_delete(m->opts.nl, name, NULL);
 	}
 	if (r < 0) {
 		snprintf(s->why, sizeof(s->why), "%.250s", err.text);

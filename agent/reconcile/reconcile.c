@@ -1,52 +1,69 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Brings the datapath to what should be: plans, has them carried out, and keeps what was reached.
+ * Plans what must change, has it carried out, and notes for each owner what was reached.
  */
 #include <event2/event.h>
 
 #include "common/log.h"
-#include "endpoint/endpoint.h"
-#include "host/host.h"
-#include "mirror/mirrors.h"
 #include "reconcile/actual.h"
+#include "reconcile/plan.h"
 #include "reconcile/reconcile.h"
 #include "reconcile/write.h"
 
-/* What failed must differ from the desired set at the next comparison. */
-static void forget(struct pl_facts *reached, const struct pl_op *op)
-{
-	for (size_t i = 0; i < reached->n; i++) {
-		const struct pl_fact *f = &reached->v[i];
+struct pl_reconcile {
+	struct pl_datapath *dp;
+	struct event *retry;
+	void (*on_retry)(void *arg);
+	void *arg;
+	struct pl_fact_owner owners; /* head of the ring, in the order in which they came */
+};
 
-		if (f->kind == op->fact.kind && f->index == op->fact.index &&
-		    f->hook == op->fact.hook && !pl_ip_cmp(&f->ip, &op->fact.ip)) {
-			reached->v[i] = reached->v[--reached->n];
-			return;
-		}
-	}
+/* ---- owners ---- */
+
+static void link_owner(struct pl_reconcile *rec, struct pl_fact_owner *owner)
+{
+	if (owner->next)
+		return;
+	owner->next = &rec->owners;
+	owner->prev = rec->owners.prev;
+	owner->prev->next = owner;
+	rec->owners.prev = owner;
 }
 
-static int carry_out(struct pl_daemon *d, const struct pl_plan *plan, struct pl_facts *reached,
-		     struct pl_error *err)
+static void unlink_owner(struct pl_fact_owner *owner)
 {
+	if (!owner->next)
+		return;
+	owner->next->prev = owner->prev;
+	owner->prev->next = owner->next;
+	owner->next = owner->prev = NULL;
+}
+
+void pl_reconcile_drop(struct pl_reconcile *rec, struct pl_fact_owner *owner)
+{
+	unlink_owner(owner);
+	pl_facts_clear(&owner->applied);
+	pl_facts_clear(&owner->desired);
+	owner->dirty = false;
+}
+
+/* ---- carrying out ---- */
+
+/* Leaves what failed in @plan, and only that. 0 or the first error. */
+static int carry_out(struct pl_reconcile *rec, struct pl_plan *plan, struct pl_error *err)
+{
+	size_t n_failed = 0;
 	int first = 0;
 
 	for (size_t i = 0; i < plan->n; i++) {
-		const struct pl_op *op = &plan->v[i];
+		const struct pl_op op = plan->v[i];
 		struct pl_error why = {0};
-		int r = op->del ? pl_write_del(d->dp, &op->fact, &why)
-				: pl_write_set(d->dp, &op->fact, &why);
+		int r = op.del ? pl_write_del(rec->dp, &op.fact, &why)
+			       : pl_write_set(rec->dp, &op.fact, &why);
 
 		if (!r)
 			continue;
-		if (op->del) {
-			struct pl_fact *still = pl_facts_add(reached, op->fact.kind);
-
-			if (still)
-				*still = op->fact;
-		} else {
-			forget(reached, op);
-		}
+		plan->v[n_failed++] = op;
 		if (!first) {
 			first = r;
 			if (err)
@@ -55,28 +72,129 @@ static int carry_out(struct pl_daemon *d, const struct pl_plan *plan, struct pl_
 			pl_warn("apply failed error=\"%s\"", why.text);
 		}
 	}
+	plan->n = n_failed;
 	return first;
 }
 
-int pl_apply(struct pl_daemon *d, struct pl_facts *desired, struct pl_facts *applied,
-	     struct pl_error *err)
+/* The plan's sets are in the order of their keys, behind its deletions. */
+static bool has_failed(const struct pl_plan *failed, const struct pl_fact *f)
+{
+	size_t lo = 0, hi = failed->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = failed->v[mid].del ? -1 : pl_fact_compare(&failed->v[mid].fact, f);
+
+		if (!c)
+			return true;
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+/*
+ * What is applied, where not all of @owner's wishes were reached. Without memory nothing counts as
+ * applied: it is all set again.
+ */
+static void note_reached(struct pl_fact_owner *owner, const struct pl_plan *failed, bool own)
+{
+	owner->dirty = false;
+	pl_facts_clear(&owner->applied);
+	for (size_t i = 0; i < owner->desired.n; i++) {
+		const struct pl_fact *want = &owner->desired.v[i];
+		struct pl_fact *f =
+			has_failed(failed, want) ? NULL : pl_facts_add(&owner->applied, want->kind);
+
+		if (f)
+			*f = *want;
+		else
+			owner->dirty = true;
+	}
+	for (size_t i = 0; own && i < failed->n && failed->v[i].del; i++) {
+		struct pl_fact *f = pl_facts_add(&owner->applied, failed->v[i].fact.kind);
+
+		if (f)
+			*f = failed->v[i].fact;
+		owner->dirty = true;
+	}
+}
+
+static void note_all_reached(struct pl_fact_owner *owner)
+{
+	pl_facts_clear(&owner->applied);
+	owner->applied = owner->desired;
+	owner->desired = (struct pl_facts){0};
+	owner->dirty = false;
+}
+
+void pl_reconcile_want(struct pl_reconcile *rec, struct pl_fact_owner *owner,
+		       struct pl_facts *desired)
+{
+	link_owner(rec, owner);
+	pl_facts_clear(&owner->desired);
+	owner->desired = *desired;
+	*desired = (struct pl_facts){0};
+	owner->dirty = true;
+}
+
+int pl_reconcile_reach(struct pl_reconcile *rec, struct pl_fact_owner *owner, struct pl_error *err)
 {
 	struct pl_plan plan = {0};
-	int r = pl_plan_make(desired, applied, &plan);
+	int r;
 
+	if (!owner->dirty)
+		return 0;
+	r = pl_plan_make(&owner->desired, &owner->applied, &plan);
 	if (r < 0) {
-		pl_facts_clear(desired);
-		return pl_fail(err, r, "plan the datapath: %s", strerror(-r));
+		pl_fail(err, r, "plan the datapath: %s", strerror(-r));
+	} else {
+		r = carry_out(rec, &plan, err);
+		if (r < 0)
+			note_reached(owner, &plan, true);
+		else
+			note_all_reached(owner);
+		pl_plan_clear(&plan);
 	}
-	r = carry_out(d, &plan, desired, err);
-	pl_plan_clear(&plan);
-	pl_facts_clear(applied);
-	*applied = *desired;
-	*desired = (struct pl_facts){0};
+	if (r < 0)
+		pl_reconcile_retry_later(rec);
 	return r;
 }
 
-/* ---- resync: actual comes from the kernel ---- */
+int pl_reconcile_withdraw(struct pl_reconcile *rec, struct pl_fact_owner *owner,
+			  struct pl_error *err)
+{
+	struct pl_facts nothing = {0};
+	int r;
+
+	pl_reconcile_want(rec, owner, &nothing);
+	r = pl_reconcile_reach(rec, owner, err);
+	pl_reconcile_drop(rec, owner);
+	return r;
+}
+
+static void forget_attachments(struct pl_reconcile *rec, struct pl_facts *facts, bool write)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < facts->n; i++) {
+		if (facts->v[i].kind != PL_FACT_ATTACH)
+			facts->v[n++] = facts->v[i];
+		else if (write)
+			pl_write_forget(rec->dp, facts->v[i].hook, facts->v[i].index);
+	}
+	facts->n = n;
+}
+
+void pl_reconcile_device_gone(struct pl_reconcile *rec, struct pl_fact_owner *owner)
+{
+	forget_attachments(rec, &owner->applied, true);
+	forget_attachments(rec, &owner->desired, false);
+}
+
+/* ---- all of it ---- */
 
 static int append_facts(struct pl_facts *all, const struct pl_facts *some)
 {
@@ -90,100 +208,97 @@ static int append_facts(struct pl_facts *all, const struct pl_facts *some)
 	return 0;
 }
 
-/* An owner's applied set after the whole was applied: its desired facts that were reached. */
-static bool reached_fact(const struct pl_facts *reached, const struct pl_fact *want)
+static const struct pl_facts *wanted(const struct pl_fact_owner *owner)
 {
-	for (size_t i = 0; i < reached->n; i++) {
-		const struct pl_fact *f = &reached->v[i];
-
-		if (f->kind == want->kind && f->index == want->index && f->hook == want->hook &&
-		    !pl_ip_cmp(&f->ip, &want->ip))
-			return true;
-	}
-	return false;
+	return owner->dirty ? &owner->desired : &owner->applied;
 }
 
-static void keep_reached(struct pl_facts *own, const struct pl_facts *failed_if_missing, bool all)
+int pl_reconcile_all(struct pl_reconcile *rec, struct pl_error *err)
 {
-	size_t n = 0;
-
-	if (all)
-		return;
-	for (size_t i = 0; i < own->n; i++)
-		if (reached_fact(failed_if_missing, &own->v[i]))
-			own->v[n++] = own->v[i];
-	own->n = n;
-}
-
-static int apply_whole(struct pl_daemon *d, struct pl_error *err)
-{
-	struct pl_facts all = {0}, actual = {0}, node = {0};
+	struct pl_facts all = {0}, actual = {0};
 	struct pl_plan plan = {0};
-	int r = pl_node_facts(d, &node);
+	struct pl_fact_owner *o;
+	int r = 0;
 
+	for (o = rec->owners.next; !r && o != &rec->owners; o = o->next)
+		r = append_facts(&all, wanted(o));
 	if (!r)
-		r = append_facts(&all, &node);
-	for (uint32_t id = 1; !r && id < d->max_pods; id++) {
-		struct pl_endpoint *pod = d->pods[id];
-
-		if (!pod)
-			continue;
-		pl_facts_clear(&pod->applied);
-		r = pl_endpoint_facts(d, pod, &pod->applied);
-		if (!r)
-			r = append_facts(&all, &pod->applied);
-	}
-	if (!r)
-		r = pl_actual_collect(d->dp, &actual);
+		r = pl_actual_collect(rec->dp, &actual);
 	if (!r)
 		r = pl_plan_make(&all, &actual, &plan);
 	if (r < 0) {
 		pl_fail(err, r, "compare the datapath with the records: %s", strerror(-r));
-		goto out;
+	} else {
+		if (plan.n)
+			pl_info("reconciled changes=%zu objects=%zu", plan.n, all.n);
+		r = carry_out(rec, &plan, err);
+		for (o = rec->owners.next; o != &rec->owners; o = o->next) {
+			if (!o->dirty) {
+				o->desired = o->applied;
+				o->applied = (struct pl_facts){0};
+			}
+			if (r < 0)
+				note_reached(o, &plan, false);
+			else
+				note_all_reached(o);
+		}
 	}
-	if (plan.n)
-		pl_info("resync operations=%zu facts=%zu", plan.n, all.n);
-	r = carry_out(d, &plan, &all, err);
-	keep_reached(&node, &all, r == 0);
-	pl_facts_clear(&d->node);
-	d->node = node;
-	node = (struct pl_facts){0};
-	for (uint32_t id = 1; id < d->max_pods; id++) {
-		if (!d->pods[id])
-			continue;
-		keep_reached(&d->pods[id]->applied, &all, r == 0);
-		d->pods[id]->dirty = r != 0;
-	}
-	d->node_dirty = r != 0;
-out:
 	pl_plan_clear(&plan);
 	pl_facts_clear(&all);
 	pl_facts_clear(&actual);
-	pl_facts_clear(&node);
+	if (r < 0)
+		pl_reconcile_retry_later(rec);
 	return r;
 }
 
-int pl_resync(struct pl_daemon *d, const char *why, struct pl_error *err)
-{
-	int r;
+/* ---- trying again ---- */
 
-	d->resyncs++;
-	pl_debug("resync why=\"%s\"", why);
-	r = pl_node_dump(d, err);
-	if (r < 0)
-		return r;
-	pl_endpoints_sweep(d);
-	r = apply_whole(d, err);
-	if (r < 0)
-		pl_retry_later(d);
-	pl_mirrors_resync(d->mirrors);
-	return r;
-}
-
-void pl_retry_later(struct pl_daemon *d)
+void pl_reconcile_retry_later(struct pl_reconcile *rec)
 {
 	const struct timeval second = {.tv_sec = 1};
 
-	if (d->retry && !event_pending(d->retry, EV_TIMEOUT, NULL))
-		event_add(d->retry, &second);
+	if (!event_pending(rec->retry, EV_TIMEOUT, NULL))
+		event_add(rec->retry, &second);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct pl_reconcile *rec = arg;
+
+	rec->on_retry(rec->arg);
+	for (struct pl_fact_owner *o = rec->owners.next; o != &rec->owners; o = o->next) {
+		struct pl_error err = {0};
+
+		if (o->dirty && pl_reconcile_reach(rec, o, &err) < 0)
+			pl_warn("datapath update failed, trying again error=\"%s\"", err.text);
+	}
+}
+
+int pl_reconcile_new(struct event_base *base, struct pl_datapath *dp, void (*on_retry)(void *arg),
+		     void *arg, struct pl_reconcile **ret, struct pl_error *err)
+{
+	pl_cleanup(pl_reconcile_freep) struct pl_reconcile *rec = calloc(1, sizeof(*rec));
+
+	if (rec) {
+		rec->owners.next = rec->owners.prev = &rec->owners;
+		rec->retry = evtimer_new(base, on_timer, rec);
+	}
+	if (!rec || !rec->retry)
+		return pl_fail(err, -ENOMEM, "reconcile: out of memory");
+	rec->dp = dp;
+	rec->on_retry = on_retry;
+	rec->arg = arg;
+	*ret = TAKE_PTR(rec);
+	return 0;
+}
+
+void pl_reconcile_freep(struct pl_reconcile **ref)
+{
+	struct pl_reconcile *rec = TAKE_PTR(*ref);
+
+	if (!rec)
+		return;
+	if (rec->retry)
+		event_free(rec->retry);
+	free(rec);
 }

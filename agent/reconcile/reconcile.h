@@ -1,28 +1,52 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The thin layer that carries plans out on the datapath, and the resync that starts from what the
- * kernel really holds.
+ * Keeps the datapath at what its owners want. An owner says what must be; what could not be done is
+ * tried again by a timer; a resync compares everything with what the kernel really holds.
  */
 #ifndef PODLANE_RECONCILE_H
 #define PODLANE_RECONCILE_H
 
-#include "daemon/daemon.h"
+#include "reconcile/facts.h"
+
+struct event_base;
+struct pl_reconcile;
+
+/* Who wants facts: part of an endpoint or of the host. Zeroed at first. */
+struct pl_fact_owner {
+	struct pl_facts applied; /* what the datapath holds for it */
+	struct pl_facts desired; /* where that differs: what it must come to */
+	bool dirty;		 /* it differs */
+	struct pl_fact_owner *next, *prev;
+};
+
+/* @on_retry is called before what failed is tried again. */
+int pl_reconcile_new(struct event_base *base, struct pl_datapath *dp, void (*on_retry)(void *arg),
+		     void *arg, struct pl_reconcile **ret, struct pl_error *err);
+void pl_reconcile_freep(struct pl_reconcile **rec);
 
 /*
- * Brings the datapath from *applied to @desired (consumed) and stores what was reached in
- * *applied: a fact whose operation failed is left as it was, so that the next call tries again.
- * Returns 0 or the first error; the other operations are carried out all the same.
+ * From now on the owner wants @desired (consumed) and nothing else. Nothing is done yet. Of facts
+ * with the same key that two owners want, that of the one which wanted first counts.
  */
-int pl_apply(struct pl_daemon *d, struct pl_facts *desired, struct pl_facts *applied,
-	     struct pl_error *err);
-
+void pl_reconcile_want(struct pl_reconcile *rec, struct pl_fact_owner *owner,
+		       struct pl_facts *desired);
 /*
- * Dumps links, addresses and routes, compares all that should be with all that is in the maps and
- * at the hooks, and makes it so: at start and whenever events were lost.
+ * Does what its owner wants. 0 or the first error; the rest is done all the same, and what failed
+ * is tried again by the timer.
  */
-int pl_resync(struct pl_daemon *d, const char *why, struct pl_error *err);
+int pl_reconcile_reach(struct pl_reconcile *rec, struct pl_fact_owner *owner, struct pl_error *err);
+/* The owner goes: the datapath holds nothing for it, or an error says what it still holds. */
+int pl_reconcile_withdraw(struct pl_reconcile *rec, struct pl_fact_owner *owner,
+			  struct pl_error *err);
+/* The owner goes, but the datapath keeps what it holds. */
+void pl_reconcile_drop(struct pl_reconcile *rec, struct pl_fact_owner *owner);
+/* The owner's device has gone, and taken along what was attached: only notes of it are left. */
+void pl_reconcile_device_gone(struct pl_reconcile *rec, struct pl_fact_owner *owner);
 
-/* Arms the timer that tries failed operations again. */
-void pl_retry_later(struct pl_daemon *d);
+/* Compares what all owners want with what is in the maps and at the hooks, and makes it so. */
+int pl_reconcile_all(struct pl_reconcile *rec, struct pl_error *err);
+
+/* Arms the timer that tries again. */
+void pl_reconcile_retry_later(struct pl_reconcile *rec);
 
 #endif
