@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Shared by socket.c, batch*.c, decode.c and monitor.c, and by nobody else: the request
+ * Shared by socket.c, batch*.c, decode.c, describe.c and monitor.c, and by nobody else: the request
  * socket, one exchange on it, and UAPI constants that are younger than the headers of Debian 12.
  */
 #ifndef PODLANE_NETLINK_INTERNAL_H
@@ -60,5 +60,9 @@ int pl_nl_recv(int fd, void *buf, size_t size, size_t *ret_len);
 
 /* IFLA_IFNAME or the index into a request for one link; the name must fit. */
 int pl_nl_put_link_id(struct nlmsghdr *nlh, const char *name, uint32_t ifindex);
+
+/* decode.c: the same of a request, whatever its type. 0 or -EBADMSG. */
+*last.* / int pl_nl_parse_link(const void *buf, size_t len, struct pl_nl_link *ret);
+int pl_nl_parse_route(const void *buf, size_t len, unsigned int hop, struct pl_nl_route *ret);
 
 #endif
