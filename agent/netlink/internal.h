@@ -62,7 +62,7 @@ int pl_nl_recv(int fd, void *buf, size_t size, size_t *ret_len);
 int pl_nl_put_link_id(struct nlmsghdr *nlh, const char *name, uint32_t ifindex);
 
 /* decode.c: the same of a request, whatever its type. 0 or -EBADMSG. */
-*last.* / int pl_nl_parse_link(const void *buf, size_t len, struct pl_nl_link *ret);
+int pl_nl_parse_link(const void *buf, size_t len, struct pl_nl_link *ret);
 int pl_nl_parse_route(const void *buf, size_t len, unsigned int hop, struct pl_nl_route *ret);
 
 #endif
