@@ -44,7 +44,7 @@ static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_nextho
 	if (reason == PL_CONTINUE)
 		reason = pl_destination(p);
 	if (reason != PL_CONTINUE && reason != PL_PASS_NOT_POD)
-		return reason;
+		return pl_check_tunnel(p, reason);
 	if ((reason == PL_PASS_NOT_POD && !pl_is_known_native(p)) || p->src->stack_flows ||
 	    pl_is_segmented(p))
 		pl_parse_l4(p);
@@ -81,9 +81,9 @@ int pl_from_netkit(struct __sk_buff *skb)
 {
 	struct pl_packet p = {.skb = skb, .hook = PL_HOOK_FROM_NETKIT};
 
-	/* Without the scrub a pod could set the marks that are ours. */
-	if ((skb->mark & PL_MARK_MASK) == PL_MARK_HANDLED ||
-	    (skb->mark & PL_MARK_MASK) == PL_MARK_MIRROR)
+	/* A netkit without the scrub lets the pod set marks: ours, kube-proxy's, a routing rule's.
+	 */
+	if (unlikely(skb->mark) && !pl_may_mark(skb))
 		skb->mark = 0;
 	return from_pod(&p);
 }
@@ -99,6 +99,8 @@ static __always_inline int decide_from_uplink(struct pl_packet *p)
 		reason = pl_check_pkt_type(p, 0);
 	if (reason == PL_CONTINUE)
 		reason = pl_destination(p);
+	if (reason == PL_CONTINUE)
+		reason = pl_check_uplink_source(p);
 	if (reason == PL_CONTINUE)
 		reason = pl_forwardable(p);
 	if (reason != PL_CONTINUE)

@@ -117,10 +117,11 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 	if (!j)
 		return pl_fail(err, -ENOMEM, "status: out of memory");
 	json_object_set_new(j, "features",
-			    json_pack("{s:b, s:b, s:b, s:b, s:b}", "tcx", (int)f->tcx, "netkit",
-				      (int)(f->netkit && parts->netkit_links), "redirectNeigh",
-				      (int)f->redirect_neigh, "fibSkipNeigh",
-				      (int)f->fib_skip_neigh, "btf", (int)f->btf));
+			    json_pack("{s:b, s:b, s:b, s:b, s:b, s:b}", "tcx", (int)f->tcx,
+				      "netkit", (int)(f->netkit && parts->netkit_links),
+				      "redirectNeigh", (int)f->redirect_neigh, "fibSkipNeigh",
+				      (int)f->fib_skip_neigh, "checksumCheck",
+				      (int)f->checksum_check, "btf", (int)f->btf));
 	json_object_set_new(j, "attachments",
 			    json_pack("{s:I, s:I, s:I}", "tcx", tally.by_kind[PL_ATTACHED_TCX],
 				      "clsact", tally.by_kind[PL_ATTACHED_CLSACT], "netkit",

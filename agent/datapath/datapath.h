@@ -45,7 +45,8 @@ struct pl_features {
 	bool netkit; /* links can be made and programs attached */
 	bool redirect_neigh;
 	bool fib_skip_neigh;
-	bool btf; /* the kernel accepted the object's BTF */
+	bool checksum_check; /* programs can see where a sender wants a checksum made */
+	bool btf;	     /* the kernel accepted the object's BTF */
 };
 
 struct pl_datapath;

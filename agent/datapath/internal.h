@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the files of the datapath share: object.c (open, adopt, remove), libbpf_log.c, pins.c (the
- * bpffs), probe.c (features), attach.c and clsact.c (links and filters), expedite.c (grace
+ * bpffs), probe.c (features), skb_layout.c,
+ * attach.c and clsact.c (links and filters), expedite.c (grace
  * periods), maps.c, mirror_maps.c, counters.c and reset.c (contents). Nobody else includes it.
  */
 #ifndef PODLANE_DATAPATH_INTERNAL_H
@@ -23,6 +24,7 @@
 	X(pl_addr_hints)                                                                           \
 	X(pl_networks4)                                                                            \
 	X(pl_networks6)                                                                            \
+	X(pl_tunnel_ports)                                                                         \
 	X(pl_config)                                                                               \
 	X(pl_route_cache)                                                                          \
 	X(pl_traffic)                                                                              \
@@ -106,6 +108,11 @@ void dp_libbpf_error_reset(void);
 int dp_probe(struct pl_features *ret, struct pl_error *err);
 /* The way out of EPERM, as the end of a sentence. */
 const char *dp_eperm_hint(void);
+
+/* skb_layout.c */
+
+/* 0, or -errno with an empty layout: no BTF of the kernel, or a struct sk_buff of another kind. */
+int dp_skb_layout(struct pl_skb_layout *ret);
 
 /* expedite.c: grace periods that do not last. */
 

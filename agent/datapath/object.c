@@ -139,9 +139,14 @@ static int loading_reuse(struct loading *l, const char *dir, bool afresh, struct
 	return 0;
 }
 
-static int loading_load(struct loading *l, const struct pl_features *features, struct pl_error *err)
+static int loading_load(struct loading *l, struct pl_features *features, struct pl_error *err)
 {
+	struct pl_skb_layout layout = {0};
 	int r;
+
+	if (features->checksum_check && dp_skb_layout(&layout) < 0)
+		features->checksum_check = false;
+	l->skel->rodata->pl_skb_layout = layout;
 
 	l->skel->rodata->pl_fib_flags = features->fib_skip_neigh ? DP_FIB_SKIP_NEIGH : 0;
 	/* A third of the verifier's work, for a hook that is not there. */
@@ -160,7 +165,7 @@ static int loading_load(struct loading *l, const struct pl_features *features, s
 	return 0;
 }
 
-static int loading_run(struct loading *l, const struct pl_datapath *dp,
+static int loading_run(struct loading *l, struct pl_datapath *dp,
 		       const struct pl_datapath_opts *opts, bool afresh, struct pl_error *err)
 {
 	int r;
@@ -179,7 +184,7 @@ static int loading_run(struct loading *l, const struct pl_datapath *dp,
  * A map that looks right may still be refused, such as a prog array that belongs to programs of
  * another kind (JIT switched since). Then all maps are made anew beside the old ones.
  */
-static int loading_build(struct loading *l, const struct pl_datapath *dp,
+static int loading_build(struct loading *l, struct pl_datapath *dp,
 			 const struct pl_datapath_opts *opts, struct pl_error *err)
 {
 	int r = loading_run(l, dp, opts, false, err);

@@ -100,6 +100,24 @@ static bool probe_fib_flag(int flag)
 	return fd >= 0 && !bpf_prog_test_run_opts(fd, &run) && (int)run.retval != -EINVAL;
 }
 
+/* Whether a program may read the kernel's memory: it takes CAP_PERFMON, and no lockdown. */
+static bool probe_read_kernel(void)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_3, .src_reg = BPF_REG_1},
+		{.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = -8},
+		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_1, .src_reg = BPF_REG_10},
+		{.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_1, .imm = -8},
+		insn_mov(BPF_REG_2, 8),
+		insn_call(BPF_FUNC_probe_read_kernel),
+		insn_mov(BPF_REG_0, -1),
+		insn_exit(),
+	};
+	pl_autoclose int fd = load(insns, PL_ARRAY_SIZE(insns));
+
+	return fd >= 0;
+}
+
 const char *dp_eperm_hint(void)
 {
 	struct rlimit limit;
@@ -134,6 +152,7 @@ int dp_probe(struct pl_features *ret, struct pl_error *err)
 		.netkit = probe_attach_type(prog, PL_BPF_NETKIT_PEER),
 		.redirect_neigh = probe_helper(BPF_FUNC_redirect_neigh),
 		.fib_skip_neigh = probe_fib_flag(DP_FIB_SKIP_NEIGH),
+		.checksum_check = probe_read_kernel(),
 	};
 	return 0;
 }

@@ -1,13 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Is the sender who it says? By MAC, by IP address, in ARP, in neighbour discovery; against the
- * host's own record of the endpoint and nothing that the pod ever said. PL_EP_TRUSTED switches
+ * host's own record of the endpoint and nothing that the pod ever said. The stack reads what is not
+ * read here, so that what cannot be verified is dropped, not passed; PL_EP_TRUSTED switches all of
  * it off for an endpoint. The only place that drops a pod's packet.
+ *
+ *   pl_antispoof()            from-pod, every packet: the frame and its claims
+ *   pl_check_source()         from-pod: the source address, where no flow has proved it
+ *   pl_may_mark()             from-netkit, before all else
+ *   pl_check_tunnel()         from-pod, what the stack gets as the host's
+ *   pl_check_uplink_source()  from-uplink, what no flow has proved
  */
 #ifndef PODLANE_BPF_ANTISPOOF_H
 #define PODLANE_BPF_ANTISPOOF_H
 
 #include "packet.h"
+
+enum {
+	PL_FETCH = 256,		 /* bytes of a packet in pieces that are made readable */
+	PL_VLAN_ID = 0x0fff,	 /* of a tag */
+	PL_CHECKSUM_PARTIAL = 3, /* CHECKSUM_PARTIAL of the kernel: a device is to make it */
+	PL_CHECKSUM_MADE = 1 << 20,
+};
 
 /* Further addresses of the endpoint, beyond the first, are in the address maps only. */
 PL_INLINE int pl_owns4(const struct pl_packet *p, const void *addr)
@@ -35,6 +49,24 @@ PL_INLINE int pl_mac_of_pod(const struct pl_packet *p, const void *mac)
 	return pl_equal_mac(mac, p->src->pod_mac);
 }
 
+/*
+ * A pod has one link-local address, that of its MAC (EUI-64), which is what the kernel gives it.
+ * With any other it could fill the host's neighbour table, which makes an entry for whoever asks.
+ */
+PL_INLINE int pl_owns_link_local(const struct pl_packet *p, const void *addr)
+{
+	const __u16 *part = addr, *mac = (const __u16 *)p->src->pod_mac;
+	__u32 differs = (part[0] ^ bpf_htons(0xfe80)) | part[1] | part[2] | part[3];
+
+	if (p->src->flags & PL_EP_ALLOW_LINK_LOCAL)
+		return pl_is_link_local6(addr);
+	differs |= part[4] ^ mac[0] ^ bpf_htons(0x0200);
+	differs |= part[5] ^ ((mac[1] & bpf_htons(0xff00)) | bpf_htons(0x00ff));
+	differs |= part[6] ^ ((mac[1] & bpf_htons(0x00ff)) | bpf_htons(0xfe00));
+	differs |= part[7] ^ mac[2];
+	return !differs;
+}
+
 /* The sender is the pod, or, in a probe, not yet anybody. */
 PL_INLINE int pl_check_arp(const struct pl_packet *p)
 {
@@ -42,7 +74,7 @@ PL_INLINE int pl_check_arp(const struct pl_packet *p)
 	struct pl_arp *arp = pl_pull_arp(&c);
 
 	if (!arp)
-		return PL_PASS_MALFORMED;
+		return PL_DROP_MALFORMED;
 	if (!pl_mac_of_pod(p, arp->sender_mac))
 		return PL_DROP_SPOOFED_ARP;
 	if (*(__be32 *)arp->sender_ip && !pl_owns4(p, arp->sender_ip))
@@ -50,15 +82,56 @@ PL_INLINE int pl_check_arp(const struct pl_packet *p)
 	return PL_PASS_ARP;
 }
 
+/* A tag with VID 0 is none to the kernel, which goes on with what is behind it: never allowed. */
+PL_INLINE int pl_check_vlan(const struct pl_packet *p)
+{
+	struct pl_cursor c = {p->eth + 1, p->end};
+	__be16 *tag;
+
+	if (!(p->src->flags & PL_EP_ALLOW_VLAN))
+		return PL_DROP_VLAN;
+	if (p->skb->vlan_present)
+		return p->skb->vlan_tci & PL_VLAN_ID ? PL_PASS_VLAN : PL_DROP_VLAN;
+	tag = pl_pull(&c, sizeof(*tag));
+	if (!tag)
+		return PL_DROP_MALFORMED;
+	return *tag & bpf_htons(PL_VLAN_ID) ? PL_PASS_VLAN : PL_DROP_VLAN;
+}
+
+/* Frames with a length in place of a type have one of these in the skb. */
+PL_INLINE int pl_is_llc(const struct pl_packet *p)
+{
+	__u32 type = p->skb->protocol;
+
+	return bpf_ntohs(p->eth->h_proto) < ETH_P_802_3_MIN &&
+	       (type == bpf_htons(ETH_P_802_2) || type == bpf_htons(ETH_P_802_3));
+}
+
+/* What pl_parse_headers() found no IP header in. */
+PL_INLINE int pl_check_not_ip(const struct pl_packet *p, int headers, int headless)
+{
+	if (headers == PL_PASS_ARP)
+		return pl_check_arp(p);
+	if (headers == PL_PASS_VLAN)
+		return pl_check_vlan(p);
+	if (headers != PL_PASS_NOT_IP)
+		return PL_DROP_MALFORMED;
+	/* The kernel goes by the skb: a netkit's sender may put there what the frame does not say.
+	 */
+	if (!headless && p->eth->h_proto != (__be16)p->skb->protocol && !pl_is_llc(p))
+		return PL_DROP_MISMATCH;
+	return p->src->flags & PL_EP_ALLOW_NON_IP ? PL_PASS_NOT_IP : PL_DROP_NOT_IP;
+}
+
 /*
- * A pod may advertise its own and its link-local addresses, solicit from them, and solicit from
- * nowhere for one of them (duplicate address detection). It is no router: an advertisement of one,
- * or a redirect, would turn the host's default route to the pod.
+ * A pod may advertise its own addresses, solicit from them, and solicit from nowhere for one of
+ * them (duplicate address detection). It is no router: an advertisement of one, or a redirect,
+ * would turn the host's default route to the pod.
  */
 PL_INLINE int pl_check_nd_claims(const struct pl_packet *p, const struct pl_nd *nd)
 {
 	const void *source = &p->ip6->saddr;
-	int own_source = pl_is_link_local6(source) || pl_owns6(p, source);
+	int own_source = pl_owns_link_local(p, source) || pl_owns6(p, source);
 
 	if (nd->strange || nd->type == PL_ND_ROUTER_ADVERT || nd->type == PL_ND_REDIRECT)
 		return PL_DROP_SPOOFED_ND;
@@ -73,40 +146,121 @@ PL_INLINE int pl_check_nd_claims(const struct pl_packet *p, const struct pl_nd *
 		return PL_DROP_SPOOFED_ND;
 	if (!nd->target)
 		return PL_DROP_SPOOFED_ND;
-	return pl_is_link_local6(nd->target) || pl_owns6(p, nd->target) ? PL_PASS_ND
-									: PL_DROP_SPOOFED_ND;
+	return pl_owns_link_local(p, nd->target) || pl_owns6(p, nd->target) ? PL_PASS_ND
+									    : PL_DROP_SPOOFED_ND;
+}
+
+/* Bytes of the frame that lie in one piece. */
+PL_INLINE __u32 pl_readable(const struct pl_packet *p)
+{
+	return (__u32)((char *)p->end - (char *)p->eth);
+}
+
+/* @c stands on an ICMPv6 header. PL_CONTINUE: it is no neighbour discovery. */
+PL_INLINE int pl_check_nd(const struct pl_packet *p, struct pl_cursor *c, int trusted)
+{
+	struct pl_nd nd;
+
+	if (!pl_pull_nd(c, p->src->pod_mac, &nd))
+		return nd.strange && !trusted ? PL_DROP_MALFORMED : PL_CONTINUE;
+	if (trusted)
+		return PL_PASS_ND;
+	/* In pieces, or in fragments, which receivers ignore (RFC 6980): nobody sends it so. */
+	if (p->fragmented || p->skb->len != pl_readable(p))
+		return PL_DROP_SPOOFED_ND;
+	return pl_check_nd_claims(p, &nd);
 }
 
 /*
- * Neighbour discovery is believed with a hop limit of 255 alone, so that only such packets are
- * looked into. PL_CONTINUE: it is none. Else the packet pointers are void after the call, unless
- * the packet lay in one piece.
+ * What stands behind an IPv6 header, where that is more than a transport header: the chain of
+ * extension headers must lead to one, and neighbour discovery must be true. That is believed with a
+ * hop limit of 255 alone, so that no other is looked into. Where it is not PL_CONTINUE the packet
+ * pointers may be void.
  */
-PL_INLINE int pl_check_nd(struct pl_packet *p)
+PL_INLINE int pl_check_chain(struct pl_packet *p, int trusted)
 {
-	enum { WANT = 256 };
 	struct __sk_buff *skb = p->skb;
 	enum pl_ip6_walk walk;
 	struct pl_cursor c;
-	struct pl_nd nd;
 	__u8 next;
 
-	if (skb->len > (__u32)((char *)p->end - (char *)p->eth)) {
-		bpf_skb_pull_data(skb, skb->len < WANT ? skb->len : WANT);
-		if (pl_parse_headers(p, 0) != PL_CONTINUE || p->family != 6)
-			return PL_PASS_MALFORMED;
+	if (skb->len > pl_readable(p)) {
+		bpf_skb_pull_data(skb, skb->len < PL_FETCH ? skb->len : PL_FETCH);
+		if (pl_parse_headers(p, pl_is_l3_device(p->src)) != PL_CONTINUE || p->family != 6)
+			return trusted ? PL_PASS_MALFORMED : PL_DROP_MALFORMED;
 	}
 	c = (struct pl_cursor){p->ip6 + 1, p->end};
 	next = p->ip6->nexthdr;
 	walk = pl_pull_extensions(&c, &next);
-	/* Receivers ignore fragmented discovery (RFC 6980). */
-	if (walk == PL_WALK_FIRST_FRAGMENT || walk == PL_WALK_LATER_FRAGMENT)
+	p->fragmented = walk == PL_WALK_FIRST_FRAGMENT || walk == PL_WALK_LATER_FRAGMENT;
+	p->no_l4 = walk == PL_WALK_LATER_FRAGMENT;
+	p->l4_protocol = next;
+	p->l4_offset = (__u32)((char *)c.pos - (char *)p->eth);
+	if (walk == PL_WALK_LATER_FRAGMENT)
 		return PL_CONTINUE;
-	if (walk != PL_WALK_DONE)
-		return PL_DROP_SPOOFED_ND;
-	if (next != PL_PROTO_ICMPV6 || !pl_pull_nd(&c, p->src->pod_mac, &nd))
+	/* A first fragment holds the whole chain (RFC 7112). */
+	if (walk == PL_WALK_SHORT || walk == PL_WALK_LONG || pl_ip6_is_extension(next))
+		return trusted ? PL_CONTINUE : PL_DROP_EXTENSIONS;
+	if (next != PL_PROTO_ICMPV6 || p->ip6->hop_limit != PL_ND_HOP_LIMIT)
 		return PL_CONTINUE;
-	return p->src->flags & PL_EP_TRUSTED ? PL_PASS_ND : pl_check_nd_claims(p, &nd);
+	return pl_check_nd(p, &c, trusted);
+}
+
+/* Set by the agent before the programs are loaded. */
+const volatile struct pl_skb_layout pl_skb_layout;
+
+/* Where protocols have their checksum, in bytes from their header; 0: nowhere. */
+static const __u8 pl_checksum_places[256] = {
+	[IPPROTO_TCP] = 16,
+	[IPPROTO_UDP] = 6,
+	[IPPROTO_UDPLITE] = 6,
+	[PL_PROTO_SCTP] = 8,
+};
+
+/* The kernel's own packet behind @skb, at no cost: Linux 6.2 and later, with BTF. */
+extern void *bpf_cast_to_kern_ctx(void *skb) __weak __ksym;
+
+/* From the frame's start to where a device is to put a checksum, or PL_CHECKSUM_MADE. */
+PL_INLINE int pl_checksum_place(const struct pl_packet *p)
+{
+	char copy[PL_SKB_WINDOW_MAX];
+	const char *window = copy;
+	__u8 summed;
+
+	if (!pl_skb_layout.window_bytes || pl_skb_layout.window_bytes > sizeof(copy))
+		return PL_CHECKSUM_MADE;
+	if (bpf_cast_to_kern_ctx)
+		window = (const char *)bpf_cast_to_kern_ctx(p->skb) + pl_skb_layout.window;
+	else if (bpf_probe_read_kernel(copy, pl_skb_layout.window_bytes,
+				       (char *)p->skb + pl_skb_layout.window))
+		return PL_CHECKSUM_MADE;
+	summed = *(const __u8 *)(window + pl_skb_layout.ip_summed);
+	if ((summed >> pl_skb_layout.ip_summed_shift & 3) != PL_CHECKSUM_PARTIAL)
+		return PL_CHECKSUM_MADE;
+	return *(const __u16 *)(window + pl_skb_layout.csum_start) +
+	       *(const __u16 *)(window + pl_skb_layout.csum_offset) -
+	       *(const __u16 *)(window + pl_skb_layout.mac_header);
+}
+
+/*
+ * A sender with a raw socket may ask (PACKET_VNET_HDR) for a checksum that is made anywhere: where
+ * it is made in software, at the uplink, it overwrites two bytes of what was checked here. It
+ * belongs to the transport header, or, of a tunnel's packet, well behind it.
+ */
+PL_INLINE int pl_check_offload(const struct pl_packet *p)
+{
+	int place = pl_checksum_place(p), own = pl_checksum_places[p->l4_protocol];
+
+	if (place == PL_CHECKSUM_MADE)
+		return PL_CONTINUE;
+	place -= p->l4_offset;
+	if (likely(own && place == own && !p->fragmented))
+		return PL_CONTINUE;
+	/* What is inside of a tunnel. Its outer checksum, if it has one, has been made. */
+	if (place >= 8 && !p->fragmented && p->l4_protocol != IPPROTO_TCP &&
+	    p->l4_protocol != PL_PROTO_SCTP && p->l4_protocol != PL_PROTO_ICMPV6)
+		return PL_CONTINUE;
+	return PL_DROP_CHECKSUM;
 }
 
 PL_INLINE int pl_check_source4(const struct pl_packet *p)
@@ -125,14 +279,24 @@ PL_INLINE int pl_check_source6(const struct pl_packet *p)
 
 	if (likely(pl_owns6(p, source)))
 		return PL_CONTINUE;
-	/* Link-local never leaves the link, and has no owner to be robbed. */
-	if (pl_is_link_local6(source) &&
+	/* Link-local never leaves the link. */
+	if (pl_owns_link_local(p, source) &&
 	    (pl_is_link_local6(destination) || pl_is_multicast6(destination)))
 		return PL_CONTINUE;
 	/* Listener reports before duplicate address detection has ended. */
 	if (pl_is_unspecified6(source) && pl_is_multicast6(destination))
 		return PL_CONTINUE;
 	return PL_DROP_SPOOFED_IP;
+}
+
+/* From-netkit: marks that mean something to the host are for trusted pods, and ours for nobody. */
+PL_INLINE int pl_may_mark(const struct __sk_buff *skb)
+{
+	__u32 ours = skb->mark & PL_MARK_MASK, id;
+	struct pl_endpoint_info *ep = pl_endpoint_at(skb->ifindex, &id);
+
+	return ep && ep->flags & PL_EP_TRUSTED && ours != PL_MARK_HANDLED &&
+	       ours != PL_MARK_MIRROR && ours != PL_MARK_STAGED;
 }
 
 /* Does the address that an IP packet comes from belong to its sender? A flow may prove it, too. */
@@ -144,7 +308,7 @@ PL_INLINE int pl_check_source(const struct pl_packet *p)
 }
 
 /*
- * The frame, and all that it claims but the address that an IP packet comes from. Needs eth.
+ * The frame, and all that it claims but the address that an IP packet comes from.
  * @headers: what pl_parse_headers() said.
  */
 PL_INLINE int pl_antispoof(struct pl_packet *p, int headers)
@@ -153,19 +317,87 @@ PL_INLINE int pl_antispoof(struct pl_packet *p, int headers)
 	int headless = pl_is_l3_device(p->src);
 
 	if (unlikely(!p->eth))
-		return headers;
+		return trusted ? headers : PL_DROP_MALFORMED;
 	if (unlikely(!trusted && !headless && !pl_mac_of_pod(p, p->eth->h_source)))
 		return PL_DROP_SPOOFED_MAC;
 	if (unlikely(headers != PL_CONTINUE))
-		return headers == PL_PASS_ARP && !trusted ? pl_check_arp(p) : headers;
-	if (p->family == 6 && unlikely(p->ip6->hop_limit == PL_ND_HOP_LIMIT) &&
-	    (p->ip6->nexthdr == PL_PROTO_ICMPV6 || pl_ip6_is_extension(p->ip6->nexthdr))) {
-		int nd = pl_check_nd(p);
+		return trusted ? headers : pl_check_not_ip(p, headers, headless);
+	if (p->family == 4) {
+		p->l4_protocol = p->ip4->protocol;
+		p->l4_offset = ETH_HLEN + p->ip4->ihl * 4;
+		p->fragmented = !!pl_ip4_fragment(p->ip4);
+		p->no_l4 = !!(p->ip4->frag_off & bpf_htons(PL_IP_FRAGMENT_OFFSET));
+	} else {
+		__u8 next = p->ip6->nexthdr;
 
-		if (nd != PL_CONTINUE)
-			return nd;
+		p->l4_protocol = next;
+		p->l4_offset = ETH_HLEN + sizeof(struct ipv6hdr);
+		if (unlikely(pl_ip6_is_extension(next) ||
+			     (next == PL_PROTO_ICMPV6 && p->ip6->hop_limit == PL_ND_HOP_LIMIT))) {
+			int chain = pl_check_chain(p, trusted);
+
+			if (chain != PL_CONTINUE)
+				return chain;
+		}
 	}
-	return PL_CONTINUE;
+	return trusted ? PL_CONTINUE : pl_check_offload(p);
+}
+
+/*
+ * A packet that the host itself receives, or might: a tunnel of the node would take it for one of
+ * its peer's, and what is inside for anybody's. @reason: why the stack gets it, of any kind.
+ */
+PL_INLINE int pl_check_tunnel(const struct pl_packet *p, int reason)
+{
+	struct pl_tunnel_port key;
+	__be16 port;
+
+	if (likely(reason != PL_PASS_HOST && reason != PL_PASS_LINK_LOCAL &&
+		   reason != PL_PASS_MULTICAST))
+		return reason;
+	if (p->src->flags & PL_EP_TRUSTED)
+		return reason;
+	if (unlikely(pl_tunnel_protocols[p->l4_protocol]))
+		return PL_DROP_ENCAPSULATED;
+	if (p->l4_protocol != IPPROTO_UDP || p->no_l4)
+		return reason;
+	/* Cut short: the stack cannot read it either. */
+	if (bpf_skb_load_bytes(p->skb, p->l4_offset + 2, &port, sizeof(port)))
+		return reason;
+	key.port = bpf_ntohs(port);
+	switch (key.port) {
+#define PL_TUNNEL_CASE(port, name) case port:
+		PL_TUNNEL_PORTS(PL_TUNNEL_CASE)
+#undef PL_TUNNEL_CASE
+		return PL_DROP_ENCAPSULATED;
+	default:
+		return bpf_map_lookup_elem(&pl_tunnel_ports, &key) ? PL_DROP_ENCAPSULATED : reason;
+	}
+}
+
+PL_INLINE int pl_is_no_unicast4(__be32 addr)
+{
+	__u32 first = bpf_ntohl(addr) >> 24;
+
+	return first == 0 || first == 127 || first >= 224;
+}
+
+/*
+ * From an uplink, a source that is a pod's or the host's own, or that nobody can have: the stack
+ * judges it, by its martian and reverse path checks.
+ */
+PL_INLINE int pl_check_uplink_source(const struct pl_packet *p)
+{
+	if (p->family == 4) {
+		if (pl_is_no_unicast4(p->ip4->saddr))
+			return PL_PASS_MARTIAN;
+		return bpf_map_lookup_elem(&pl_addrs4, &p->ip4->saddr) ? PL_PASS_MARTIAN
+								       : PL_CONTINUE;
+	}
+	if (pl_is_no_ip6(&p->ip6->saddr) || pl_is_link_local6(&p->ip6->saddr) ||
+	    pl_is_multicast6(&p->ip6->saddr))
+		return PL_PASS_MARTIAN;
+	return bpf_map_lookup_elem(&pl_addrs6, &p->ip6->saddr) ? PL_PASS_MARTIAN : PL_CONTINUE;
 }
 
 #endif

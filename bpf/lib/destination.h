@@ -18,7 +18,8 @@ PL_INLINE int pl_elsewhere(const struct pl_packet *p)
 			return PL_PASS_MULTICAST;
 		if (unlikely(pl_is_link_local4(p->ip4->daddr)))
 			return PL_PASS_LINK_LOCAL;
-		return PL_PASS_NOT_POD;
+		/* With route_localnet set, as kube-proxy does, the host receives it. */
+		return unlikely(pl_is_loopback4(p->ip4->daddr)) ? PL_PASS_HOST : PL_PASS_NOT_POD;
 	}
 	if (unlikely(pl_is_multicast6(&p->ip6->daddr)))
 		return PL_PASS_MULTICAST;

@@ -18,6 +18,7 @@ enum {
 	PL_DEFAULT_NETWORKS = 1024,
 	PL_DEFAULT_REASONS = 16384,
 	PL_DEFAULT_FLOWS = 65536,
+	PL_TUNNEL_PORTS_MAX = 1024,
 };
 
 struct {
@@ -75,6 +76,14 @@ struct {
 	__type(key, struct pl_net6);
 	__type(value, struct pl_network);
 } pl_networks6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, PL_TUNNEL_PORTS_MAX);
+	__type(key, struct pl_tunnel_port);
+	__type(value, struct pl_tunnel);
+} pl_tunnel_ports SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

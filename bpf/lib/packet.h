@@ -37,7 +37,12 @@ struct pl_packet {
 	struct iphdr *ip4;   /* family 4 */
 	struct ipv6hdr *ip6; /* family 6 */
 	void *end;
-	struct pl_l4 l4; /* after pl_parse_l4(); values, good for as long as the packet */
+	/* From-pod, of an untrusted sender's IP packet after pl_antispoof(): values, as l4 is. */
+	__u32 l4_offset;  /* from the frame's start to what follows IP and its extensions */
+	__u8 l4_protocol; /* IPPROTO_* */
+	__u8 fragmented;  /* it is a fragment, be it the first */
+	__u8 no_l4;	  /* a later fragment: nothing of the protocol's header is in it */
+	struct pl_l4 l4;  /* after pl_parse_l4(); values, good for as long as the packet */
 };
 
 PL_INLINE int pl_equal6(const void *a, const void *b)
@@ -93,9 +98,22 @@ PL_INLINE int pl_is_unspecified6(const void *addr)
 	return !(x[0] | x[1] | x[2] | x[3]);
 }
 
+/* ::, ::1, and IPv4 addresses in IPv6's clothes: the first 96 bits are zero, or mapped. */
+PL_INLINE int pl_is_no_ip6(const void *addr)
+{
+	const __u32 *x = addr;
+
+	return !(x[0] | x[1]) && (!x[2] || x[2] == bpf_htonl(0xffff));
+}
+
 PL_INLINE int pl_is_multicast4(__be32 addr)
 {
 	return (addr & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000) || addr == 0xffffffff;
+}
+
+PL_INLINE int pl_is_loopback4(__be32 addr)
+{
+	return (addr & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
 }
 
 PL_INLINE int pl_is_link_local4(__be32 addr)
@@ -184,7 +202,10 @@ PL_INLINE void pl_linearize(struct __sk_buff *skb)
 		bpf_skb_pull_data(skb, skb->len < want ? skb->len : want);
 }
 
-/* An L3 netkit's Ethernet header is all zero: the protocol stands in the skb alone. */
+/*
+ * An L3 netkit's Ethernet header says nothing: it is zero, or (IPv6) holds a type alone, and what
+ * the kernel goes by stands in the skb.
+ */
 PL_INLINE int pl_is_l3_device(const struct pl_endpoint_info *ep)
 {
 	return ep && ep->link_kind == PL_LINK_NETKIT_L3;

@@ -30,13 +30,20 @@ enum {
 /* Of IANA's: UAPI headers name these only in files that need a whole libc, or not at all. */
 enum {
 	PL_PROTO_HOPOPTS = 0,
+	PL_PROTO_IPV4 = 4,
+	PL_PROTO_IPV6 = 41,
 	PL_PROTO_ROUTING = 43,
 	PL_PROTO_FRAGMENT = 44,
+	PL_PROTO_GRE = 47,
 	PL_PROTO_AH = 51,
 	PL_PROTO_ICMPV6 = 58,
 	PL_PROTO_DSTOPTS = 60,
+	PL_PROTO_IPIP = 94,
+	PL_PROTO_ETHERIP = 97,
+	PL_PROTO_L2TP = 115,
 	PL_PROTO_SCTP = 132,
 	PL_PROTO_MOBILITY = 135,
+	PL_PROTO_MPLS = 137,
 	PL_PROTO_HIP = 139,
 	PL_PROTO_SHIM6 = 140,
 };
@@ -152,6 +159,12 @@ PL_INLINE int pl_ip6_is_extension(__u8 next)
 {
 	return pl_extensions[next] != PL_EXT_NONE;
 }
+
+/* Protocols whose payload a tunnel takes for a packet, or a frame, of its peer's. */
+static const __u8 pl_tunnel_protocols[256] = {
+	[PL_PROTO_IPV4] = 1, [PL_PROTO_IPV6] = 1,    [PL_PROTO_GRE] = 1,  [PL_PROTO_IPIP] = 1,
+	[PL_PROTO_L2TP] = 1, [PL_PROTO_ETHERIP] = 1, [PL_PROTO_MPLS] = 1,
+};
 
 enum pl_ip6_walk {
 	PL_WALK_DONE, /* *next is no extension header; the cursor stands on what follows */
@@ -388,13 +401,13 @@ PL_INLINE void pl_nd_options(struct pl_cursor *c, const __u8 *mac, struct pl_nd 
 
 /*
  * @c stands on an ICMPv6 header and ends with the packet; @mac: the sender's, at an even address.
- * Returns 0 where it is no such message.
+ * Returns 0 where it is no such message; strange is set where that cannot be read.
  */
 PL_INLINE int pl_pull_nd(struct pl_cursor *c, const __u8 *mac, struct pl_nd *nd)
 {
 	__u8 *icmp = pl_pull(c, 8);
 
-	*nd = (struct pl_nd){0};
+	*nd = (struct pl_nd){.strange = !icmp};
 	if (!icmp || icmp[0] < PL_ND_ROUTER_SOLICIT || icmp[0] > PL_ND_REDIRECT)
 		return 0;
 	nd->type = icmp[0];

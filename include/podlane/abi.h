@@ -39,6 +39,11 @@ enum pl_endpoint_flag {
 	PL_EP_READY = 1 << 0,	/* both ends up, pod end in another netns: redirects arrive */
 	PL_EP_SHAPED = 1 << 1,	/* a qdisc shapes it: everything through the stack */
 	PL_EP_TRUSTED = 1 << 2, /* anti-spoofing is off for this endpoint */
+	/* What an untrusted endpoint may send all the same. The stack gets it, never the fast path.
+	 */
+	PL_EP_ALLOW_VLAN = 1 << 3,	 /* frames with a VLAN tag, but for VID 0 */
+	PL_EP_ALLOW_NON_IP = 1 << 4,	 /* frames of any type */
+	PL_EP_ALLOW_LINK_LOCAL = 1 << 5, /* any IPv6 link-local source, not that of its MAC alone */
 };
 
 /*
@@ -121,6 +126,43 @@ struct pl_net6 {
 
 struct pl_network {
 	__u32 native; /* 1: route by FIB; 0: a hole in a wider native prefix */
+};
+
+/*
+ * pl_tunnel_ports: hash, the UDP ports (host byte order) at which tunnel devices of this node
+ * listen, beside those that PL_TUNNEL_PORTS names.
+ */
+struct pl_tunnel_port {
+	__u16 port;
+};
+
+struct pl_tunnel {
+	__u32 devices; /* how many listen there */
+};
+
+/* Held for a tunnel's, whether a device of this network namespace is known to listen or not. */
+#define PL_TUNNEL_PORTS(X)                                                                         \
+	X(4789, "VXLAN")                                                                           \
+	X(6081, "Geneve")                                                                          \
+	X(8472, "VXLAN by Linux' own default")
+
+/*
+ * Where the running kernel keeps a packet's checksum offload in its struct sk_buff: byte offsets
+ * of a window that is read at once, and within it. The agent finds them in the kernel's BTF before
+ * the programs are loaded. window_bytes 0: not known, nothing is read.
+ */
+enum { PL_SKB_WINDOW_MAX = 96 };
+
+struct pl_skb_layout {
+	__u16 window; /* in struct sk_buff */
+	__u16 window_bytes;
+	__u16 ip_summed; /* the byte with its two bits, within the window as all below */
+	__u8 ip_summed_shift;
+	__u8 pad;
+	__u16 csum_start;  /* u16: from the skb's head to where the sum begins */
+	__u16 csum_offset; /* u16: from there to the checksum's place */
+	__u16 mac_header;  /* u16: from the skb's head to the frame */
+	__u16 pad2;
 };
 
 /* pl_config[0]: mmapable array; switches that may change while programs run. */
@@ -302,6 +344,9 @@ PL_ASSERT_SIZE(struct pl_addr, 8);
 PL_ASSERT_SIZE(struct pl_device, 8);
 PL_ASSERT_SIZE(struct pl_net4, 8);
 PL_ASSERT_SIZE(struct pl_net6, 20);
+PL_ASSERT_SIZE(struct pl_tunnel_port, 2);
+PL_ASSERT_SIZE(struct pl_tunnel, 4);
+PL_ASSERT_SIZE(struct pl_skb_layout, 16);
 PL_ASSERT_SIZE(struct pl_config, 16);
 PL_ASSERT_SIZE(struct pl_route_key, 44);
 PL_ASSERT_SIZE(struct pl_route, 84);

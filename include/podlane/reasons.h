@@ -10,37 +10,45 @@
 
 /* Append only, whatever the effect: the number is part of the key of a pinned counter map. */
 /* clang-format off */
-#define PL_REASONS(X)                                                                    \
-	X(FORWARD, LOCAL,        "handed to a pod of this node")                         \
-	X(FORWARD, NATIVE,       "sent out of an uplink to a native network")            \
-	X(PASS,    NOT_POD,      "destination is no pod of this node")                   \
-	X(PASS,    HOST,         "destination is an address of the host")                \
-	X(PASS,    SELF,         "destination is the sender itself")                     \
-	X(PASS,    NOT_READY,    "destination pod's link is not ready")                  \
-	X(PASS,    SHAPED,       "a queueing discipline shapes the pod's traffic")       \
-	X(PASS,    STACK_FLOW,   "answers a flow that came through the stack")           \
-	X(PASS,    FROM_STACK,   "delivered to the pod by the stack")                    \
-	X(PASS,    MIRROR_COPY,  "copy made by a mirror session")                        \
-	X(PASS,    TTL,          "TTL or hop limit ends here: the stack answers")        \
-	X(PASS,    TOO_BIG,      "larger than the target's MTU: the stack answers")      \
-	X(PASS,    FRAGMENT,     "fragment that may belong to a flow of the stack")      \
-	X(PASS,    IP_OPTIONS,   "IPv4 options or IPv6 hop-by-hop header")               \
-	X(PASS,    MULTICAST,    "multicast or broadcast")                               \
-	X(PASS,    LINK_LOCAL,   "link-local scope")                                     \
-	X(PASS,    ARP,          "ARP")                                                  \
-	X(PASS,    ND,           "IPv6 neighbour discovery")                             \
-	X(PASS,    VLAN,         "VLAN-tagged")                                          \
-	X(PASS,    NOT_IP,       "neither IP nor ARP")                                   \
-	X(PASS,    MALFORMED,    "header cut short or malformed")                        \
-	X(PASS,    NO_ENDPOINT,  "device belongs to no endpoint")                        \
-	X(PASS,    NO_ROUTE,     "native network, but the FIB forwards it nowhere")      \
-	X(PASS,    OTHER_HOST,   "frame is addressed to another MAC")                    \
-	X(PASS,    UNSUPPORTED,  "this kernel lacks the helper for it")                  \
-	X(DROP,    SPOOFED_MAC,  "source MAC is not the pod's")                          \
-	X(DROP,    SPOOFED_IP,   "source address is not the pod's")                      \
-	X(DROP,    SPOOFED_ARP,  "ARP sender is not the pod")                            \
-	X(DROP,    SPOOFED_ND,   "neighbour discovery claims what the pod is not")       \
-	X(DROP,    MIRROR_LOOP,  "a mirror's copy that came back")                       \
+#define PL_REASONS(X)                                                                            \
+	X(FORWARD, LOCAL,        "handed to a pod of this node")                                 \
+	X(FORWARD, NATIVE,       "sent out of an uplink to a native network")                    \
+	X(PASS,    NOT_POD,      "destination is no pod of this node")                           \
+	X(PASS,    HOST,         "destination is an address of the host")                        \
+	X(PASS,    SELF,         "destination is the sender itself")                             \
+	X(PASS,    NOT_READY,    "destination pod's link is not ready")                          \
+	X(PASS,    SHAPED,       "a queueing discipline shapes the pod's traffic")               \
+	X(PASS,    STACK_FLOW,   "answers a flow that came through the stack")                   \
+	X(PASS,    FROM_STACK,   "delivered to the pod by the stack")                            \
+	X(PASS,    MIRROR_COPY,  "copy made by a mirror session")                                \
+	X(PASS,    TTL,          "TTL or hop limit ends here: the stack answers")                \
+	X(PASS,    TOO_BIG,      "larger than the target's MTU: the stack answers")              \
+	X(PASS,    FRAGMENT,     "fragment that may belong to a flow of the stack")              \
+	X(PASS,    IP_OPTIONS,   "IPv4 options or IPv6 hop-by-hop header")                       \
+	X(PASS,    MULTICAST,    "multicast or broadcast")                                       \
+	X(PASS,    LINK_LOCAL,   "link-local scope")                                             \
+	X(PASS,    ARP,          "ARP")                                                          \
+	X(PASS,    ND,           "IPv6 neighbour discovery")                                     \
+	X(PASS,    VLAN,         "VLAN-tagged")                                                  \
+	X(PASS,    NOT_IP,       "neither IP nor ARP")                                           \
+	X(PASS,    MALFORMED,    "header cut short or malformed")                                \
+	X(PASS,    NO_ENDPOINT,  "device belongs to no endpoint")                                \
+	X(PASS,    NO_ROUTE,     "native network, but the FIB forwards it nowhere")              \
+	X(PASS,    OTHER_HOST,   "frame is addressed to another MAC")                            \
+	X(PASS,    UNSUPPORTED,  "this kernel lacks the helper for it")                          \
+	X(PASS,    MARTIAN,      "source is this node's, or no unicast address")                 \
+	X(DROP,    SPOOFED_MAC,  "source MAC is not the pod's")                                  \
+	X(DROP,    SPOOFED_IP,   "source address is not the pod's")                              \
+	X(DROP,    SPOOFED_ARP,  "ARP sender is not the pod")                                    \
+	X(DROP,    SPOOFED_ND,   "neighbour discovery claims what the pod is not")               \
+	X(DROP,    VLAN,         "VLAN-tagged, which the network does not allow")                \
+	X(DROP,    NOT_IP,       "neither IP nor ARP, which the network does not allow")         \
+	X(DROP,    MISMATCH,     "frame's type is not what the kernel reads it as")              \
+	X(DROP,    MALFORMED,    "header cut short or malformed")                                \
+	X(DROP,    EXTENSIONS,   "IPv6 extension headers that cannot be followed")               \
+	X(DROP,    ENCAPSULATED, "tunnel packet addressed to this node")                         \
+	X(DROP,    CHECKSUM,     "checksum to be made in place of other headers")                \
+	X(DROP,    MIRROR_LOOP,  "a mirror's copy that came back")                               \
 	X(DROP,    MIRROR_LOST,  "lost with its mirror copies: no memory to read it again")
 
 enum pl_reason {

@@ -30,9 +30,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "podlane.skel.h"
 #include "common/util.h"
+#include "datapath/internal.h"
 #include "podlane/abi.h"
+#include "podlane.skel.h"
 
 enum actor {
 	NOBODY, /* the unspecified address */
@@ -84,7 +85,7 @@ static const struct {
 	[OUTSIDE] = {"198.51.100.9", "2001:db8:9::9"},
 	[SERVICE] = {"10.96.0.10", "fd00:96::10"},
 	[A_SECOND] = {"10.1.0.22", "fd00:1::22"},
-	[LINK_LOCAL] = {"169.254.7.7", "fe80::7"},
+	[LINK_LOCAL] = {"169.254.7.7", "fe80::ff:fe00:a02"}, /* of pod A's MAC */
 	[MULTICAST] = {"224.0.0.5", "ff02::5"},
 	[BROADCAST] = {"255.255.255.255", "ff02::1"},
 };
@@ -299,6 +300,7 @@ static inline void bed_reset(void)
 	put_endpoint(ID_B, POD_B, if_host_b, mac_pod_b, mac_host_b);
 	set_config(1, 1);
 	empty_map("pl_reasons", sizeof(struct pl_reason_key));
+	empty_map("pl_tunnel_ports", sizeof(struct pl_tunnel_port));
 	empty_map("pl_flows", sizeof(struct pl_flow));
 	empty_map("pl_wire_flows", sizeof(struct pl_flow));
 	zero_slots("pl_traffic", ID_B + 1, sizeof(struct pl_traffic));
@@ -313,8 +315,11 @@ static inline int bed_up(void **state)
 	int fd;
 
 	make_devices();
-	skel = podlane_bpf__open_and_load();
+	skel = podlane_bpf__open();
 	if (!skel)
+		fail_msg("open the BPF object: %s", strerror(errno));
+	dp_skb_layout(&skel->rodata->pl_skb_layout);
+	if (podlane_bpf__load(skel))
 		fail_msg("load the BPF object: %s", strerror(errno));
 	fd = bpf_program__fd(skel->progs.pl_mirror);
 	map_put("pl_programs", &slot, &fd);

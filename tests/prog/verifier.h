@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "datapath/internal.h"
 #include "podlane.skel.h"
 
 enum { VERIFIER_LOG_BRANCHES = 1, VERIFIER_LOG_STATS = 4, VERIFIER_LOG_SIZE = 16 << 20 };
@@ -63,6 +64,7 @@ static inline int verifier_load(struct podlane_bpf *skel, bool verbose)
 		bpf_program__set_log_level(prog, VERIFIER_LOG_STATS |
 							 (verbose ? VERIFIER_LOG_BRANCHES : 0));
 	}
+	dp_skb_layout(&skel->rodata->pl_skb_layout);
 	r = podlane_bpf__load(skel);
 	if (r) {
 		fprintf(stderr, "load the BPF object: %s\n", strerror(-r));
