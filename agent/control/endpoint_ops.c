@@ -59,7 +59,7 @@ static void undo_endpoint_add(void *arg, const json_t *endpoint)
 	struct pl_endpoint *pod =
 		id && ifname ? pl_endpoints_find(parts->endpoints, id, ifname) : NULL;
 
-	if (!pod || pod->leaving || (json_int_t)pod->rec.created_ns != created)
+	if (!pod || pl_endpoint_is_leaving(pod) || (json_int_t)pod->rec.created_ns != created)
 		return;
 	pl_info("endpoint undone: its client left without the answer container=%s ifname=%s", id,
 		ifname);
@@ -222,7 +222,7 @@ int pl_op_endpoint_check(struct pl_call *c, struct pl_error *err)
 	if (r < 0)
 		return r;
 	pod = pl_endpoints_find(c->parts->endpoints, id, ifname);
-	if (!pod || pod->leaving)
+	if (!pod || pl_endpoint_is_leaving(pod))
 		return pl_fail(err, -ENOENT, "podlane has no endpoint %s:%s%s", id, ifname,
 			       pod ? " any more: it is being removed" : "");
 	if (c->netns_fd < 0)

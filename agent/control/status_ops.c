@@ -107,7 +107,7 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 	uname(&uts);
 	(void)pl_datapath_each_attachment(parts->dp, tally_one, &tally);
 	for (uint32_t id = 1; id < parts->endpoints->max; id++)
-		ready += parts->endpoints->v[id] && parts->endpoints->v[id]->ready;
+		ready += parts->endpoints->v[id] && pl_endpoint_is_ready(parts->endpoints->v[id]);
 	j = json_pack("{s:b, s:s, s:i, s:i, s:I, s:s, s:s, s:s, s:s, s:b}", "ok", 1, "version",
 		      PL_VERSION, "abi", PL_ABI, "pid", (int)getpid(), "uptimeSeconds",
 		      (json_int_t)((pl_now_ns() - parts->started_ns) / 1000000000u), "kernel",

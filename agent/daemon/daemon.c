@@ -63,7 +63,7 @@ static enum pl_claim claim(uint32_t ifindex, void *arg)
 
 	if (!ep)
 		return PL_CLAIM_NONE;
-	return ep->leaving ? PL_CLAIM_LEAVING : PL_CLAIM_ENDPOINT;
+	return pl_endpoint_is_leaving(ep) ? PL_CLAIM_LEAVING : PL_CLAIM_ENDPOINT;
 }
 
 static void link_changed(const struct pl_nl_link *link, void *arg)

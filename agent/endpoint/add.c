@@ -47,7 +47,7 @@ static int check_request(struct pl_endpoints *t, const struct pl_endpoint_reques
 	if (!pl_ifname_valid(req->ifname))
 		return pl_fail(err, -EINVAL, "\"%s\" is no name for an interface", req->ifname);
 	pod = pl_endpoints_find(t, req->container_id, req->ifname);
-	if (pod && pod->leaving) {
+	if (pod && pl_endpoint_is_leaving(pod)) {
 		pl_leave_settle(t);
 		pod = pl_endpoints_find(t, req->container_id, req->ifname);
 	}
@@ -137,7 +137,7 @@ static int bring_up(struct pl_endpoints *t, const struct pl_endpoint_request *re
 	if (rec->mode == PL_MODE_ACCELERATE)
 		pod->shaped = pl_endpoint_is_shaped(t, &link);
 	r = pl_endpoint_update(t, pod, err);
-	if (!r && !pod->ready)
+	if (!r && !pl_endpoint_is_ready(pod))
 		r = pl_fail(err, -ENOLINK, "the new link %s is not ready: %s", rec->host_ifname,
 			    pod->why);
 	if (!r)
@@ -148,6 +148,7 @@ static int bring_up(struct pl_endpoints *t, const struct pl_endpoint_request *re
 		*ret = pod;
 		return 0;
 	}
+	pl_endpoint_event(pod, PL_EVENT_ADD_FAILED);
 	pl_masq_forget(t->opts.masq, rec);
 	(void)pl_reconcile_withdraw(t->opts.reconcile, &pod->facts, NULL);
 	pl_endpoints_drop(t, pod);

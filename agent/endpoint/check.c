@@ -53,7 +53,7 @@ static void check_maps(struct pl_endpoints *t, const struct pl_endpoint *pod, js
 	}
 	for (size_t i = 0; i < pod->facts.applied.n; i++)
 		check_applied(t, pod, &pod->facts.applied.v[i], differences);
-	if (!pod->ready) {
+	if (!pl_endpoint_is_ready(pod)) {
 		snprintf(sentence, sizeof(sentence), "endpoint is not ready: %.200s", pod->why);
 		json_array_append_new(differences, json_string(sentence));
 	}

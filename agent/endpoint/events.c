@@ -26,7 +26,7 @@ void pl_endpoints_link_changed(struct pl_endpoints *t, const struct pl_nl_link *
 	if (!pod) {
 		/* A host end that left and came back has a new index. */
 		pod = find_by_host_link(t, link);
-		if (!pod || pod->going ||
+		if (!pod || pod->state == PL_STATE_DELETING ||
 		    pl_links_get(pl_host_links(t->opts.host), pod->rec.ifindex))
 			return;
 		pl_endpoints_unindex_link(t, pod);
@@ -54,11 +54,11 @@ void pl_endpoints_link_gone(struct pl_endpoints *t, const struct pl_nl_link *lin
 		return;
 	/* Moved: it may come back, its address stays taken. */
 	if (link->new_nsid != PL_NL_NSID_HERE) {
-		if (!pod->leaving)
+		if (!pl_endpoint_is_leaving(pod))
 			pl_endpoint_sync(t, pod);
 		return;
 	}
-	if (!pod->leaving)
+	if (!pl_endpoint_is_leaving(pod))
 		pl_info("link gone host=%s container=%s", pod->rec.host_ifname,
 			pod->rec.container_id);
 	pl_leave_link_gone(t, pod);

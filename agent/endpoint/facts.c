@@ -50,8 +50,9 @@ static void fill_slot(struct pl_endpoints *t, const struct pl_endpoint *pod,
 		else
 			memcpy(e->ip6, ip->bytes, 16);
 	}
-	e->flags = (uint16_t)((pod->ready ? PL_EP_READY : 0) | (pod->shaped ? PL_EP_SHAPED : 0) |
-			      (r->antispoof ? 0 : PL_EP_TRUSTED));
+	e->flags =
+		(uint16_t)((pl_endpoint_is_ready(pod) ? PL_EP_READY : 0) |
+			   (pod->shaped ? PL_EP_SHAPED : 0) | (r->antispoof ? 0 : PL_EP_TRUSTED));
 }
 
 static int add_attach(struct pl_facts *facts, enum pl_hook hook, uint32_t ifindex)
@@ -72,8 +73,8 @@ int pl_endpoint_facts(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl
 	const char *why;
 	struct pl_fact *f;
 
-	pod->ready = is_ready(pod, link, &why) && !pod->leaving;
-	if (pod->leaving)
+	pl_endpoint_event(pod, is_ready(pod, link, &why) ? PL_EVENT_LINK_UP : PL_EVENT_LINK_DOWN);
+	if (pl_endpoint_is_leaving(pod))
 		why = "it is being removed";
 	snprintf(pod->why, sizeof(pod->why), "%s", why ? why : "");
 	if (!link)
@@ -92,7 +93,7 @@ int pl_endpoint_facts(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl
 	    add_attach(ret, r->link_kind == PL_LINK_VETH ? PL_HOOK_FROM_POD : PL_HOOK_FROM_NETKIT,
 		       r->ifindex))
 		return -ENOMEM;
-	for (size_t i = 0; !pod->leaving && i < r->n_addrs; i++) {
+	for (size_t i = 0; !pl_endpoint_is_leaving(pod) && i < r->n_addrs; i++) {
 		f = pl_facts_add(ret, PL_FACT_ADDR);
 		if (!f)
 			return -ENOMEM;

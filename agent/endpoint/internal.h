@@ -31,6 +31,11 @@ bool pl_endpoint_is_shaped(struct pl_endpoints *t, const struct pl_nl_link *link
 
 /* ---- state.c ---- */
 
+/* Changes the state as the table says. What the table does not know is logged, once. */
+void pl_endpoint_event(struct pl_endpoint *ep, enum pl_endpoint_event event);
+
+/* ---- sync.c ---- */
+
 /* As pl_endpoint_update(), where an event and no request is the cause: logs, and tries again. */
 void pl_endpoint_sync(struct pl_endpoints *t, struct pl_endpoint *pod);
 

@@ -26,8 +26,8 @@ json_t *pl_endpoint_json(struct pl_endpoints *t, const struct pl_endpoint *pod)
 	json_t *j = pl_record_to_json(r);
 
 	json_object_set_new(j, "id", json_integer(pod->id));
-	json_object_set_new(j, "ready", json_boolean(pod->ready));
-	if (!pod->ready)
+	json_object_set_new(j, "ready", json_boolean(pl_endpoint_is_ready(pod)));
+	if (!pl_endpoint_is_ready(pod))
 		json_object_set_new(j, "notReady", json_string(pod->why));
 	json_object_set_new(j, "shaped", json_boolean(pod->shaped));
 	json_object_set_new(

@@ -78,6 +78,7 @@ int pl_endpoints_load(struct pl_endpoints *t, struct pl_error *err)
 				     rec->container_id, rec->ifname, why.text);
 			continue;
 		}
+		pl_endpoint_event(pod, PL_EVENT_LOADED);
 		if (pl_masq_note(t->opts.masq, rec) < 0)
 			pl_warn("endpoint not masqueraded container=%s: out of memory",
 				rec->container_id);

@@ -64,11 +64,9 @@ static void notify_waiters(struct pl_waiter *waiters, const struct pl_error *err
 	}
 }
 
-static void batch_done(struct pl_endpoints *t, struct pl_endpoint *pod)
+/* One endpoint of the latest batch is done with. */
+static void batch_done(struct pl_endpoints *t)
 {
-	if (!pod->going)
-		return;
-	pod->going = false;
 	if (--t->removal->going)
 		return;
 	pl_datapath_expedite_end(t->opts.dp);
@@ -92,13 +90,14 @@ static void take_down(struct pl_endpoints *t, struct pl_endpoint *pod)
 static void leave_queue(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
 	const struct pl_record *rec = &pod->rec;
-	bool unmasked = pod->going;
+	bool deleting = pod->state == PL_STATE_DELETING;
 
-	if (pod->leaving)
+	if (pl_endpoint_is_leaving(pod))
 		dequeue(t->removal, pod);
-	batch_done(t, pod);
-	pod->leaving = true;
-	if (!unmasked)
+	if (deleting)
+		batch_done(t);
+	pl_endpoint_event(pod, PL_EVENT_GONE);
+	if (!deleting) /* else that was done with the batch */
 		pl_masq_del(t->opts.masq, &rec, 1);
 }
 
@@ -125,8 +124,8 @@ static void restore(struct pl_endpoints *t, struct pl_endpoint *pod, int code)
 		pod->rec.container_id, pod->rec.ifname, strerror(-code));
 	pl_error_log("endpoint not removed error=\"%s\"", err.text);
 	dequeue(t->removal, pod);
-	batch_done(t, pod);
-	pod->leaving = false;
+	batch_done(t);
+	pl_endpoint_event(pod, PL_EVENT_REFUSED);
 	if (pl_masq_add(t->opts.masq, &pod->rec, &why) < 0)
 		pl_warn("masquerade rules not put back error=\"%s\"", why.text);
 	(void)pl_host_refresh_link(t->opts.host, pod->rec.ifindex);
@@ -175,7 +174,7 @@ static void start(struct pl_endpoints *t)
 			pl_leave_link(t, pod);
 			continue;
 		}
-		pod->going = true;
+		pl_endpoint_event(pod, PL_EVENT_DELETE);
 		ifindexes[n] = pod->rec.ifindex;
 		going[n++] = &pod->rec;
 	}
@@ -194,7 +193,7 @@ static void reaped_one(uint32_t ifindex, int code, void *arg)
 	struct pl_endpoints *t = arg;
 	struct pl_endpoint *pod = pl_endpoints_by_ifindex(t, ifindex);
 
-	if (!pod || !pod->going) /* its event came first */
+	if (!pod || pod->state != PL_STATE_DELETING) /* its event came first */
 		return;
 	if (code < 0)
 		restore(t, pod, code);
@@ -237,9 +236,9 @@ int pl_leave(struct pl_endpoints *t, struct pl_endpoint *pod,
 		return -ENOMEM;
 	*w = (struct pl_waiter){pod->waiters, done, arg};
 	pod->waiters = w;
-	if (pod->leaving)
+	if (pl_endpoint_is_leaving(pod))
 		return 0;
-	pod->leaving = true;
+	pl_endpoint_event(pod, PL_EVENT_REMOVE);
 	pod->next_leaving = NULL;
 	*l->last = pod;
 	l->last = &pod->next_leaving;

@@ -1,54 +1,73 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Brings an endpoint's facts to the datapath as its links are now.
+ * One table: the only place where an endpoint's state changes.
  */
+#include "endpoint/state.h"
+
 #include "common/log.h"
 #include "endpoint/internal.h"
-#include "reconcile/reconcile.h"
 
-static int want_facts(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl_error *err)
+enum { FAULT = -1 };
+
+#define ADDING	 PL_STATE_ADDING
+#define READY	 PL_STATE_READY
+#define WAITING	 PL_STATE_WAITING
+#define LEAVING	 PL_STATE_LEAVING
+#define DELETING PL_STATE_DELETING
+#define GONE	 PL_STATE_GONE
+
+/* A row a state. What an ADD does is not interrupted by events, and what has gone hears of none. */
+static const signed char transitions[PL_STATE_COUNT][PL_EVENT_COUNT] = {
+	/* clang-format off */
+	/*             LOADED     LINK_UP    LINK_DOWN  ADD_FAILED REMOVE     DELETE     REFUSED    GONE */
+	[ADDING] =    {WAITING,   READY,     ADDING,    GONE,      FAULT,     FAULT,     FAULT,     FAULT},
+	[READY] =     {FAULT,     READY,     WAITING,   GONE,      LEAVING,   FAULT,     FAULT,     GONE},
+	[WAITING] =   {FAULT,     READY,     WAITING,   FAULT,     LEAVING,   FAULT,     FAULT,     GONE},
+	[LEAVING] =   {FAULT,     LEAVING,   LEAVING,   FAULT,     LEAVING,   DELETING,  FAULT,     GONE},
+	[DELETING] =  {FAULT,     DELETING,  DELETING,  FAULT,     DELETING,  FAULT,     WAITING,   GONE},
+	[GONE] =      {FAULT,     FAULT,     FAULT,     FAULT,     FAULT,     FAULT,     FAULT,     FAULT},
+	/* clang-format on */
+};
+
+int pl_endpoint_next_state(enum pl_endpoint_state state, enum pl_endpoint_event event)
 {
-	struct pl_facts want = {0};
-	int r = pl_endpoint_facts(t, pod, &want);
+	return transitions[state][event];
+}
 
-	if (r < 0) {
-		pl_facts_clear(&want);
-		return pl_fail(err, r, "endpoint %s:%s: out of memory", pod->rec.container_id,
-			       pod->rec.ifname);
+const char *pl_endpoint_state_name(enum pl_endpoint_state state)
+{
+	static const char *const names[PL_STATE_COUNT] = {
+		[ADDING] = "adding",   [READY] = "ready",	[WAITING] = "waiting",
+		[LEAVING] = "leaving", [DELETING] = "deleting", [GONE] = "gone",
+	};
+
+	return names[state];
+}
+
+const char *pl_endpoint_event_name(enum pl_endpoint_event event)
+{
+	static const char *const names[PL_EVENT_COUNT] = {
+		[PL_EVENT_LOADED] = "loaded",	    [PL_EVENT_LINK_UP] = "link-up",
+		[PL_EVENT_LINK_DOWN] = "link-down", [PL_EVENT_ADD_FAILED] = "add-failed",
+		[PL_EVENT_REMOVE] = "remove",	    [PL_EVENT_DELETE] = "delete",
+		[PL_EVENT_REFUSED] = "refused",	    [PL_EVENT_GONE] = "gone",
+	};
+
+	return names[event];
+}
+
+void pl_endpoint_event(struct pl_endpoint *ep, enum pl_endpoint_event event)
+{
+	int next = pl_endpoint_next_state(ep->state, event);
+
+	if (next != FAULT) {
+		ep->state = (enum pl_endpoint_state)next;
+		return;
 	}
-	pl_reconcile_want(t->opts.reconcile, &pod->facts, &want);
-	return 0;
-}
-
-int pl_endpoint_update(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl_error *err)
-{
-	int r = want_facts(t, pod, err);
-
-	return r < 0 ? r : pl_reconcile_reach(t->opts.reconcile, &pod->facts, err);
-}
-
-int pl_endpoints_want(struct pl_endpoints *t, struct pl_error *err)
-{
-	int r = 0;
-
-	for (uint32_t id = 1; id < t->max && !r; id++)
-		if (t->v[id])
-			r = want_facts(t, t->v[id], err);
-	return r;
-}
-
-void pl_endpoint_sync(struct pl_endpoints *t, struct pl_endpoint *pod)
-{
-	struct pl_error err = {0};
-	bool was_ready = pod->ready;
-
-	if (pl_endpoint_update(t, pod, &err) < 0) {
-		pl_warn("endpoint update failed, trying again container=%s ifname=%s error=\"%s\"",
-			pod->rec.container_id, pod->rec.ifname, err.text);
-	}
-	if (was_ready != pod->ready)
-		pl_info("endpoint %s container=%s ifname=%s host=%s%s%s%s",
-			pod->ready ? "ready" : "not ready", pod->rec.container_id, pod->rec.ifname,
-			pod->rec.host_ifname, pod->ready ? "" : " why=\"", pod->why,
-			pod->ready ? "" : "\"");
+	if (!ep->faulted)
+		pl_error_log("endpoint in an impossible state container=%s ifname=%s state=%s "
+			     "event=%s",
+			     ep->rec.container_id, ep->rec.ifname,
+			     pl_endpoint_state_name(ep->state), pl_endpoint_event_name(event));
+	ep->faulted = true;
 }

@@ -7,6 +7,7 @@
 
 #include "common/record.h"
 #include "datapath/datapath.h"
+#include "endpoint/state.h"
 #include "host/host.h"
 #include "host/masq.h"
 #include "ipam/ipam.h"
@@ -23,15 +24,24 @@ struct pl_endpoint {
 	uint32_t id;	   /* slot in pl_endpoints */
 	uint64_t key_hash; /* of container id and ifname: cheap first comparison */
 	struct pl_fact_owner facts;
-	bool ready;
+	enum pl_endpoint_state state;
+	bool faulted; /* an event came that its state does not know: said once */
 	bool shaped;
 	char why[160];		   /* not ready: the reason, for people */
-	bool leaving;		   /* it is being removed: endpoint/remove.h */
-	bool going;		   /* its link is being deleted just now */
 	struct pl_waiter *waiters; /* to be told when it has gone */
 	struct pl_endpoint *next_leaving;
 	struct pl_endpoint *next_by_key, *next_by_link; /* of the same bucket */
 };
+
+static inline bool pl_endpoint_is_ready(const struct pl_endpoint *ep)
+{
+	return ep->state == PL_STATE_READY;
+}
+
+static inline bool pl_endpoint_is_leaving(const struct pl_endpoint *ep)
+{
+	return ep->state >= PL_STATE_LEAVING;
+}
 
 /* Who is told of endpoints that come and go. Every function is set. */
 struct pl_endpoints_watcher {
