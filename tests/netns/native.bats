@@ -129,6 +129,15 @@ seen_from() {
 	[ "$(seen_from $OUT4)" = "$(ip4_of m)" ]
 	[ "$(seen_from 192.0.2.197)" = "$(ip4_of m)" ]
 	[ "$(seen_from 192.0.2.130)" = $NODE4 ]
+	# By the rules, too, which judge what the fast path leaves to the stack.
+	direct() { nft get element inet podlane "direct$1" "{ $2 }"; }
+	direct 4 192.0.2.127
+	direct 4 192.0.2.197
+	run direct 4 192.0.2.130
+	[ "$status" -ne 0 ]
+	direct 6 2001:db8:1::e:ffff
+	run direct 6 2001:db8:1::f:2
+	[ "$status" -ne 0 ]
 	podlane endpoint del m
 	ip netns del m
 }
