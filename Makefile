@@ -25,6 +25,8 @@ NETAVARKDIR ?= $(PREFIX)/lib/netavark
 LIBDIR     ?= $(PREFIX)/lib/podlane
 B          ?= build
 $(if $(strip $(B)),,$(error B is empty: it names the folder to build in, which "make clean" removes))
+# -D options for the agent and the BPF programs alike
+DEFS       ?=
 
 CC         ?= cc
 CLANG      ?= clang
@@ -39,7 +41,7 @@ WERROR     ?= -Werror
 WARN       := -Wall -Wextra $(WERROR) -Wimplicit-fallthrough -Wmissing-prototypes -Wundef -Wshadow \
 	      -Wno-unused-parameter -Wno-missing-field-initializers -Wno-unknown-warning-option -Wno-maybe-uninitialized
 CFLAGS     ?= -O2 -g
-OWN_CPPFLAGS = -D_GNU_SOURCE -DPL_VERSION='"$(VERSION)"' -Iinclude -Iagent -I$(B)
+OWN_CPPFLAGS = -D_GNU_SOURCE -DPL_VERSION='"$(VERSION)"' $(DEFS) -Iinclude -Iagent -I$(B)
 ALL_CFLAGS  = -std=gnu11 -pthread $(WARN) -MMD -MP $(OWN_CPPFLAGS) $(CPPFLAGS) $(CFLAGS) $(SANITIZE)
 BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 $(filter-out -Wshadow -Wmissing-prototypes,$(WARN)) -Iinclude -Ibpf \
 	      -idirafter /usr/include/$(shell uname -m)-linux-gnu
@@ -79,7 +81,7 @@ $(B)/.tools: Makefile
 BPF_SOURCE := bpf/podlane.bpf.c # the bench builds another
 $(B)/podlane.bpf.o: $(BPF_SOURCE) bpf/podlane.bpf.c $(wildcard bpf/lib/*.h) $(wildcard include/podlane/*.h) Makefile | $(B)/.tools
 	@mkdir -p $(@D)
-	$(call run,BPF)$(CLANG) $(BPF_CFLAGS) -c $< -o $@.tmp
+	$(call run,BPF)$(CLANG) $(BPF_CFLAGS) $(DEFS) -c $< -o $@.tmp
 	$(Q)$(LLVM_STRIP) -g $@.tmp -o $@ && rm $@.tmp
 
 $(B)/podlane.skel.h: $(B)/podlane.bpf.o
@@ -114,7 +116,12 @@ TOOLS := $(patsubst %.c,$(B)/%,$(wildcard tests/tools/*.c))
 $(TESTS) $(TOOLS): $(B)/%: $(B)/%.o $(DAEMON) $(CNI) $(CLI) $(FILTER) $(COMMON)
 	$(call run,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
 		-o $@ $(call libs,$(podlaned_LIBS) cmocka)
-tests: all $(TESTS) $(TOOLS)
+tests: all $(TESTS) $(TOOLS) other-abi
+# The daemon of a version that is one higher, for the tests of upgrades.
+PL_ABI := $(shell sed -n 's/^.define PL_ABI //p' include/podlane/abi.h)
+other-abi:
+	$(Q)$(MAKE) --no-print-directory B=$(B)/other-abi DEFS="-DPL_ABI=$$(($(PL_ABI) + 1)) -DPL_ABI_TRIAL" \
+		$(B)/other-abi/podlaned
 
 # What the bench runs; its own BPF programs, too.
 BENCH := $(addprefix $(B)/tests/bench/,load cni bpf empty)
@@ -201,6 +208,6 @@ clean:
 
 -include $(shell find $(B)/agent $(B)/tests -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all tests fuzzers asan test test-kernels verifier-baseline demo bench bench-check bench-tools lint fuzz fuzz-build install uninstall help clean
+.PHONY: all tests other-abi fuzzers asan test test-kernels verifier-baseline demo bench bench-check bench-tools lint fuzz fuzz-build install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

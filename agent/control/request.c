@@ -114,7 +114,7 @@ int pl_request_addresses(const json_t *req, struct pl_record_addr *addrs, size_t
 
 int pl_request_mac(const json_t *req, struct pl_endpoint_request *pod, struct pl_error *err)
 {
-	const char *text;
+	const char *text = NULL;
 	int r = pl_request_text(req, "mac", false, &text, err);
 
 	if (r < 0 || !*text)

@@ -13,9 +13,9 @@ struct tally {
 	json_int_t by_kind[4];
 };
 
-static int tally_one(enum pl_hook hook, uint32_t ifindex, enum pl_attach_kind kind, void *arg)
+static int tally_one(const struct pl_attachment *a, void *arg)
 {
-	((struct tally *)arg)->by_kind[kind]++;
+	((struct tally *)arg)->by_kind[a->kind]++;
 	return 0;
 }
 

@@ -38,10 +38,14 @@ static int resync(struct pl_daemon *d, const char *why, struct pl_error *err)
 	int r;
 
 	d->parts.resyncs++;
+	d->resync_due = false;
 	pl_debug("resync why=\"%s\"", why);
 	r = pl_host_dump(d->parts.host, err);
-	if (r < 0)
+	if (r < 0) {
+		d->resync_due = true;
+		pl_reconcile_retry_later(d->reconcile);
 		return r;
+	}
 	pl_endpoints_sweep(d->parts.endpoints);
 	r = pl_host_want(d->parts.host);
 	if (r < 0)
@@ -134,9 +138,12 @@ static void on_netlink(evutil_socket_t fd, short what, void *arg)
 static void on_retry(void *arg)
 {
 	struct pl_daemon *d = arg;
+	struct pl_error err = {0};
 
 	pl_host_update(d->parts.host);
 	pl_host_sync_routes(d->parts.host);
+	if (d->resync_due && resync(d, "the last one failed", &err) < 0)
+		pl_error_log("resync failed, trying again error=\"%s\"", err.text);
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)

@@ -1,23 +1,25 @@
-/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Programs as clsact filters, of which a symbolic link among the pins keeps note. Never touches a
- * filter or a qdisc of others; a clsact qdisc stays even when empty, for there is no way to delete
- * it that could not take a filter added meanwhile with it.
+ * clsact filters, of which a symbolic link among the pins keeps note. Never touches a filter or a
+ * qdisc of others; a clsact qdisc stays even when empty, for there is no way to delete it that
+ * could not take a filter added meanwhile with it.
  */
 #include <sys/stat.h>
-
 #include "datapath/attach.h"
 #include "netlink/netlink.h"
 
 /*
  * Our place in tc: after those that asked for an early priority, before those that let the kernel
  * choose (49152 and down). Priority and handle together name our filters; a filter of ours is one
- * that stands there and runs a program of the hook's name. Part of the ABI: never change them.
+ * that stands there and runs a program whose name begins as all of ours do, in every ABI version.
  */
 enum {
 	TC_PRIORITY = 0x504c,
 	TC_HANDLE = 0x504c0000, /* + hook + 1: two hooks may share a device's ingress */
+	TC_HANDLES = 16, /* more hooks than any version has; an older one may number them so */
 };
+
+#define PROGRAM_PREFIX "pl_"
 
 static struct bpf_tc_hook tc_hook(enum pl_hook hook, uint32_t ifindex)
 {
@@ -37,34 +39,44 @@ static struct bpf_tc_opts tc_opts(enum pl_hook hook)
 	};
 }
 
-/* The program that stands at our priority and handle. -ENOENT: none, no qdisc, no device. */
-int dp_filter_query(enum pl_hook hook, uint32_t ifindex, uint32_t *ret_prog_id)
+/* The program at this place. -ENOENT: none, no qdisc, no device. */
+static int query(const struct bpf_tc_hook *hook, struct bpf_tc_opts opts, uint32_t *ret_prog_id)
 {
-	struct bpf_tc_hook h = tc_hook(hook, ifindex);
-	struct bpf_tc_opts o = tc_opts(hook);
-	int r = bpf_tc_query(&h, &o);
+	int r = bpf_tc_query(hook, &opts);
 
 	if (r == -EINVAL || r == -ENODEV)
 		return -ENOENT;
 	if (r < 0)
 		return r;
-	*ret_prog_id = o.prog_id;
+	*ret_prog_id = opts.prog_id;
 	return 0;
 }
 
-bool dp_filter_is_ours(enum pl_hook hook, uint32_t ifindex)
+int dp_filter_query(enum pl_hook hook, uint32_t ifindex, uint32_t *ret_prog_id)
 {
-	struct bpf_prog_info info = {0};
-	__u32 len = sizeof(info);
-	uint32_t prog_id;
+	const struct bpf_tc_hook h = tc_hook(hook, ifindex);
 
-	if (dp_filter_query(hook, ifindex, &prog_id))
-		return false;
+	return query(&h, tc_opts(hook), ret_prog_id);
+}
 
+static bool has_name(uint32_t prog_id, const char *name, size_t len)
+{
 	pl_autoclose int fd = bpf_prog_get_fd_by_id(prog_id);
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
 
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) &&
-	       !strcmp(info.name, dp_hooks[hook].prog_name);
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
+	       !strncmp(info.name, name, len);
+}
+
+static bool is_ours(uint32_t prog_id)
+{
+	return has_name(prog_id, PROGRAM_PREFIX, strlen(PROGRAM_PREFIX));
+}
+
+void dp_marker_name(char buf[DP_NAME_SIZE], enum pl_hook hook, uint32_t ifindex)
+{
+	snprintf(buf, DP_NAME_SIZE, "%s-%u" DP_CLSACT_SUFFIX, dp_hooks[hook].name, ifindex);
 }
 
 static int marker_path(char buf[PATH_MAX], const char *dir, enum pl_hook hook, uint32_t ifindex)
@@ -97,7 +109,7 @@ static int make_marker(const char *dir, enum pl_hook hook, uint32_t ifindex)
 	return symlink(target, path) && errno != EEXIST ? -errno : 0;
 }
 
-int dp_marker_drop(const char *dir, enum pl_hook hook, uint32_t ifindex)
+static int drop_marker(const char *dir, enum pl_hook hook, uint32_t ifindex)
 {
 	char name[DP_NAME_SIZE];
 
@@ -105,18 +117,121 @@ int dp_marker_drop(const char *dir, enum pl_hook hook, uint32_t ifindex)
 	return dp_unpin(dir, "links", name);
 }
 
-int dp_filter_drop(const char *dir, enum pl_hook hook, uint32_t ifindex)
+/* The program that a note names. */
+static int marker_program(const char *dir, const char *marker, char ret[BPF_OBJ_NAME_LEN])
 {
-	struct bpf_tc_hook h = tc_hook(hook, ifindex);
-	struct bpf_tc_opts o = tc_opts(hook);
+	char path[PATH_MAX], target[DP_NAME_SIZE];
+	const char *name;
+	ssize_t n;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/links/%s", dir, marker) >= sizeof(path))
+		return -ENAMETOOLONG;
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	name = strrchr(target, '/');
+	if (!name || strncmp(name + 1, PROGRAM_PREFIX, strlen(PROGRAM_PREFIX)))
+		return -EINVAL;
+	snprintf(ret, BPF_OBJ_NAME_LEN, "%s", name + 1);
+	return 0;
+}
+
+/*
+ * Removes what runs a program called @name at any place of ours, but for program @keep: other
+ * versions number the hooks in another order.
+ */
+static int drop_by_name(const struct bpf_tc_hook *hook, const char *name, uint32_t keep)
+{
+	int first = 0;
+
+	for (uint32_t n = 1; n <= TC_HANDLES; n++) {
+		struct bpf_tc_opts o = {
+			.sz = sizeof(o),
+			.handle = TC_HANDLE + n,
+			.priority = TC_PRIORITY,
+		};
+		uint32_t prog_id;
+		int r = query(hook, o, &prog_id);
+
+		if (r || prog_id == keep || !has_name(prog_id, name, BPF_OBJ_NAME_LEN))
+			continue;
+		r = bpf_tc_detach(hook, &o);
+		if (r < 0 && r != -ENOENT && r != -EINVAL && r != -ENODEV && !first)
+			first = r;
+	}
+	return first;
+}
+
+int dp_filter_drop(const char *dir, enum pl_hook hook, uint32_t ifindex, uint32_t keep)
+{
+	const struct bpf_tc_hook h = tc_hook(hook, ifindex);
+	char marker[DP_NAME_SIZE], name[BPF_OBJ_NAME_LEN];
 	int r;
 
-	if (!marker_exists(dir, hook, ifindex))
+	dp_marker_name(marker, hook, ifindex);
+	r = marker_program(dir, marker, name);
+	if (r == -ENOENT)
 		return 0;
-	r = dp_filter_is_ours(hook, ifindex) ? bpf_tc_detach(&h, &o) : 0;
-	if (r < 0 && r != -ENOENT && r != -EINVAL && r != -ENODEV)
-		return r;
-	return dp_marker_drop(dir, hook, ifindex);
+	if (!r)
+		r = drop_by_name(&h, name, keep);
+	return r == -EINVAL || !r ? dp_unpin(dir, "links", marker) : r;
+}
+
+int dp_filter_drop_unknown(const char *dir, const char *marker)
+{
+	static const enum bpf_tc_attach_point points[] = {BPF_TC_INGRESS, BPF_TC_EGRESS};
+	const char *number = strrchr(marker, '-');
+	char name[BPF_OBJ_NAME_LEN];
+	int r;
+
+	r = marker_program(dir, marker, name);
+	if (r < 0)
+		return r == -EINVAL || r == -ENOENT ? dp_unpin(dir, "links", marker) : r;
+	while (number && number > marker && number[-1] >= '0' && number[-1] <= '9')
+		number--;
+	for (size_t i = 0; i < PL_ARRAY_SIZE(points) && !r; i++) {
+		struct bpf_tc_hook h = {
+			.sz = sizeof(h),
+			.ifindex = number ? atoi(number) : 0,
+			.attach_point = points[i],
+		};
+
+		r = h.ifindex > 0 ? drop_by_name(&h, name, 0) : 0;
+	}
+	return r ?: dp_unpin(dir, "links", marker);
+}
+
+static bool find_by_name(const struct bpf_tc_hook *hook, const char *name, uint32_t *ret_prog_id)
+{
+	for (uint32_t n = 1; n <= TC_HANDLES; n++) {
+		const struct bpf_tc_opts o = {
+			.sz = sizeof(o),
+			.handle = TC_HANDLE + n,
+			.priority = TC_PRIORITY,
+		};
+
+		if (!query(hook, o, ret_prog_id) && has_name(*ret_prog_id, name, BPF_OBJ_NAME_LEN))
+			return true;
+	}
+	return false;
+}
+
+bool dp_filter_there(const char *dir, enum pl_hook hook, uint32_t ifindex, uint32_t *ret_prog_id)
+{
+	const struct bpf_tc_hook h = tc_hook(hook, ifindex);
+	char marker[DP_NAME_SIZE], name[BPF_OBJ_NAME_LEN];
+
+	dp_marker_name(marker, hook, ifindex);
+	if (!marker_program(dir, marker, name)) {
+		if (!query(&h, tc_opts(hook), ret_prog_id) &&
+		    has_name(*ret_prog_id, name, BPF_OBJ_NAME_LEN))
+			return true;
+		if (find_by_name(&h, name, ret_prog_id))
+			return true;
+	}
+	dp_unpin(dir, "links", marker);
+	return false;
 }
 
 static int has_plain_ingress(uint32_t ifindex)
@@ -156,24 +271,28 @@ static int ensure_clsact(enum pl_hook hook, uint32_t ifindex, struct pl_error *e
 }
 
 /* The first try does not replace: a filter that stands there may be somebody else's. */
-static int add_filter(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex)
+static int add_filter(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+		      bool *ret_replaced)
 {
 	struct bpf_tc_hook h = tc_hook(hook, ifindex);
 	struct bpf_tc_opts o = tc_opts(hook);
+	uint32_t there;
 	int r;
 
+	*ret_replaced = false;
 	o.prog_fd = dp->progs[dp_hooks[hook].prog];
 	r = bpf_tc_attach(&h, &o);
-	if (r != -EEXIST || !dp_filter_is_ours(hook, ifindex))
+	if (r != -EEXIST || query(&h, tc_opts(hook), &there) || !is_ours(there))
 		return r;
 	o = tc_opts(hook);
 	o.prog_fd = dp->progs[dp_hooks[hook].prog];
 	o.flags = BPF_TC_F_REPLACE;
+	*ret_replaced = true;
 	return bpf_tc_attach(&h, &o);
 }
 
 int dp_filter_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
-		     struct pl_error *err)
+		     bool *ret_replaced, struct pl_error *err)
 {
 	bool noted = marker_exists(dp->dir, hook, ifindex);
 	int r;
@@ -186,10 +305,10 @@ int dp_filter_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex
 	if (r < 0)
 		return dp_fail_attach(err, r, hook, ifindex, PL_ATTACHED_CLSACT,
 				      "the filter cannot be noted among the pins");
-	r = add_filter(dp, hook, ifindex);
+	r = add_filter(dp, hook, ifindex, ret_replaced);
 	if (r < 0) {
 		if (!noted)
-			dp_marker_drop(dp->dir, hook, ifindex);
+			drop_marker(dp->dir, hook, ifindex);
 		return dp_fail_attach(err, r, hook, ifindex, PL_ATTACHED_CLSACT,
 				      r == -EEXIST
 					      ? "a filter of others has priority 20556 and our "

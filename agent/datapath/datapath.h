@@ -53,12 +53,12 @@ struct pl_datapath;
 
 /*
  * Adopts pinned maps that fit; one that does not (another size) is built anew beside the old one,
- * gets its contents and takes its place. Then every attachment of this ABI is brought to the new
- * programs (bpf_link_update; clsact filters replaced in place); those of another ABI version go
- * on until pl_datapath_attach() or _detach() is called for them, after the caller has filled the
- * maps. Fails with -EPERM, -EEXIST (another process holds the set: the caller keeps a lock, this
- * is the second line of defence), -ENOTSUP with the missing feature named (no bpffs: how to mount
- * one).
+ * gets its contents and takes its place. Where devices run the set of another ABI version, that
+ * set's maps are shared if all of them is the same, else copied field by field, by name. Nothing
+ * that is attached changes: the caller compares each attachment with what is wanted, once it has
+ * filled the maps, and ends with pl_datapath_settle(). Fails with -EPERM, -EEXIST (another process
+ * holds the set: the caller keeps a lock, this is the second line of defence), -ENOTSUP with the
+ * missing feature named (no bpffs: how to mount one).
  */
 int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **ret,
 		     struct pl_error *err);
@@ -72,6 +72,18 @@ const struct pl_features *pl_datapath_features(const struct pl_datapath *dp);
 bool pl_datapath_adopted(const struct pl_datapath *dp);
 uint32_t pl_datapath_max_endpoints(const struct pl_datapath *dp);
 
+/* A program at a hook of a device. */
+struct pl_attachment {
+	enum pl_hook hook;
+	uint32_t ifindex;
+	enum pl_attach_kind kind;
+	uint32_t abi;	  /* of the set that holds it */
+	uint32_t program; /* the kernel's id of what runs there */
+};
+
+/* What pl_datapath_attach() makes: another program, set or kind there is a difference. */
+void pl_datapath_wanted(const struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+			struct pl_attachment *ret);
 /*
  * Around a deletion of links with programs, which waits as attaching does: see expedite. In the
  * end as often as begun.
@@ -81,11 +93,9 @@ void pl_datapath_expedite_end(struct pl_datapath *dp);
 /* What the kernel says now (not what we remember). PL_ATTACHED_NONE where nothing of ours is. */
 enum pl_attach_kind pl_datapath_attached(struct pl_datapath *dp, enum pl_hook hook,
 					 uint32_t ifindex);
-/* Every (hook, ifindex) with one of our attachments; for mark and sweep. */
+/* All attachments of all sets: one (hook, ifindex) may come more than once. */
 int pl_datapath_each_attachment(struct pl_datapath *dp,
-				int (*fn)(enum pl_hook hook, uint32_t ifindex,
-					  enum pl_attach_kind kind, void *arg),
-				void *arg);
+				int (*fn)(const struct pl_attachment *a, void *arg), void *arg);
 
 /* The endpoint array, mapped: pl_datapath_max_endpoints() entries, shared with the programs. */
 const struct pl_endpoint_info *pl_datapath_slots(const struct pl_datapath *dp);

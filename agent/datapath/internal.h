@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the files of the datapath share: object.c (open, adopt, remove), libbpf_log.c, pins.c (the
- * bpffs), probe.c (features), skb_layout.c,
- * attach.c and clsact.c (links and filters), expedite.c (grace
- * periods), maps.c, mirror_maps.c, counters.c and reset.c (contents). Nobody else includes it.
+ * bpffs), sets.c, carry.c and layout.c (other versions), probe.c (features), skb_layout.c,
+ * attach.c, links.c and clsact.c (hooks), expedite.c (grace periods), maps.c, mirror_maps.c,
+ * counters.c and reset.c (contents). Nobody else includes it.
  */
 #ifndef PODLANE_DATAPATH_INTERNAL_H
 #define PODLANE_DATAPATH_INTERNAL_H
@@ -76,17 +76,25 @@ struct dp_expedite {
 	char note[PATH_MAX]; /* a symbolic link that is there while we have it set */
 };
 
+struct dp_set {
+	char *dir;
+	uint32_t abi;
+	size_t links;
+};
+
 struct pl_datapath {
 	char *root; /* BPFFS_DIR */
 	char *dir;  /* BPFFS_DIR/v<PL_ABI> */
 	int lock_fd;
 	struct dp_expedite expedite;
-	bool old_sets; /* pins of other ABI versions may hold attachments */
+	struct dp_set *others; /* sets of other ABI versions that hold attachments */
+	size_t n_others;
 	bool adopted;
 	enum pl_attach_choice choice;
 	struct pl_features features;
 	int cpus; /* possible ones: the width of per-CPU values */
 	int maps[MAP_COUNT];
+	int late[MAP_COUNT]; /* maps whose contents were copied, and old programs still write */
 	uint32_t max_entries[MAP_COUNT];
 	int progs[PROG_COUNT];
 	uint32_t prog_ids[PROG_COUNT];
@@ -143,6 +151,8 @@ int dp_unpin(const char *dir, const char *sub, const char *name);
 /* Moves a pin to another set, replacing what is there. */
 int dp_pin_move(const char *from, const char *to, const char *sub, const char *name);
 
+bool dp_pin_exists(const char *dir, const char *sub, const char *name);
+
 struct dp_names {
 	char **names;
 	size_t n;
@@ -153,6 +163,7 @@ void dp_names_clear(struct dp_names *names);
 
 /* The sets under @root, "v1", "v2" ...; as paths. */
 int dp_list_sets(const char *root, struct dp_names *ret);
+bool dp_set_version(const char *path, uint32_t *ret);
 /* What a crash left half-way: finished for links, dropped for maps and programs. */
 void dp_tidy(const char *dir);
 /* Removes maps, programs and folders of a set without attachments; -ENOTEMPTY otherwise. */
@@ -160,17 +171,33 @@ int dp_remove_set(const char *dir);
 
 /* The attachments that are noted in the set @dir. */
 int dp_list_links(const char *dir, struct dp_names *ret);
-/* Whether a set holds an attachment. */
-bool dp_set_in_use(const char *dir);
-/* Removes sets of other ABI versions that hold no attachment; notes whether one is left. */
-void dp_sync_old_sets(struct pl_datapath *dp);
+
+/* sets.c: our set beside those of other ABI versions */
+
+/* Fills dp->others; sets without attachments are removed. */
+int dp_sets_open(struct pl_datapath *dp, struct pl_error *err);
+void dp_sets_close(struct pl_datapath *dp);
+/* The set of another version that most devices run, whose maps are taken over; NULL: none. */
+const char *dp_sets_donor(const struct pl_datapath *dp);
+
+/* carry.c: what one set takes over from another */
+
+/* 1: the pinned map @fd can be @map of the object with @btf; 0: not, -errno. */
+int dp_map_alike(int fd, const struct bpf_map *map, const struct btf *btf);
+/*
+ * Copies entries, field by field where the layouts differ; what has too little in common is left
+ * out. @flags: BPF_ANY or BPF_NOEXIST, under which existing keys stay.
+ */
+int dp_map_carry(int from, int to, uint64_t flags);
+/* Whether programs make entries in it, so that some come while devices are swapped. */
+bool dp_map_grows(enum pl_map_index map);
 
 /* attach.c */
 
-/* Each attachment of the set to the programs of @dp; what is stale is unpinned. */
-int dp_relink(struct pl_datapath *dp, struct pl_error *err);
 /* Detaches all that the set @dir holds. The first error is kept, the rest still tried. */
 int dp_detach_set(struct dp_expedite *expedite, const char *dir, struct pl_error *err);
+/* Detaches at hooks that this version does not have. -EBUSY: others have an attachment yet. */
+int dp_drain_set(struct dp_expedite *expedite, const char *dir);
 
 /* counters.c */
 
@@ -193,8 +220,7 @@ int dp_map_del(int fd, const void *key); /* gone: success */
 int dp_map_walk(int fd, int (*fn)(const void *key, const void *value, void *arg), void *arg);
 
 int dp_map_info(int fd, struct bpf_map_info *ret);
-/* Copies what fits. @flags: BPF_ANY or BPF_NOEXIST, under which existing keys stay. */
-int dp_map_copy(int from, int to, uint64_t flags);
+bool dp_is_per_cpu(uint32_t type);
 /* Marks in @dp's endpoints what @old_fd's marked since it was copied. */
 void dp_endpoints_merge(struct pl_datapath *dp, int old_fd);
 /* From pl_addrs and pl_endpoints: the guesses may be older than these, or new and empty. */

@@ -35,7 +35,7 @@ int dp_map_info(int fd, struct bpf_map_info *ret)
 	return 0;
 }
 
-static bool is_per_cpu(uint32_t type)
+bool dp_is_per_cpu(uint32_t type)
 {
 	return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH ||
 	       type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
@@ -136,47 +136,14 @@ int dp_map_walk(int fd, int (*fn)(const void *key, const void *value, void *arg)
 	if (info.key_size > KEY_MAX)
 		return -EINVAL;
 	w.key_size = info.key_size;
-	w.value_size =
-		is_per_cpu(info.type) ? PL_ALIGN8(info.value_size) * (size_t)cpus : info.value_size;
+	w.value_size = dp_is_per_cpu(info.type) ? PL_ALIGN8(info.value_size) * (size_t)cpus
+						: info.value_size;
 	w.max_entries = info.max_entries;
 
 	r = walk_by_batch(&w);
 	if (r == -KERNEL_ENOTSUPP || r == -EOPNOTSUPP || r == -EINVAL)
 		r = walk_by_key(&w);
 	return r;
-}
-
-struct copy {
-	int to;
-	uint64_t flags;
-};
-
-static int copy_one(const void *key, const void *value, void *arg)
-{
-	const struct copy *c = arg;
-
-	if (!bpf_map_update_elem(c->to, key, value, c->flags))
-		return 0;
-	/* Over the new size, or there already. */
-	return errno == E2BIG || errno == ENOSPC || errno == EEXIST ? 0 : -errno;
-}
-
-int dp_map_copy(int from, int to, uint64_t flags)
-{
-	struct copy c = {to, flags};
-	struct bpf_map_info old, new;
-	int r;
-
-	r = dp_map_info(from, &old);
-	if (!r)
-		r = dp_map_info(to, &new);
-	if (r < 0)
-		return r;
-	/* What is read from a prog array are ids, not fds: its owner fills it again. */
-	if (old.type != new.type || old.key_size != new.key_size ||
-	    old.value_size != new.value_size || old.type == BPF_MAP_TYPE_PROG_ARRAY)
-		return 0;
-	return dp_map_walk(from, copy_one, &c);
 }
 
 static void flag_keep(uint8_t *flag, uint8_t old)
@@ -187,6 +154,10 @@ static void flag_keep(uint8_t *flag, uint8_t old)
 
 void dp_endpoints_merge(struct pl_datapath *dp, int old_fd)
 {
+	struct bpf_map_info info;
+
+	if (dp_map_info(old_fd, &info) || info.value_size != sizeof(*dp->endpoints))
+		return;
 	for (uint32_t id = 1; id < dp->max_entries[MAP_pl_endpoints]; id++) {
 		struct pl_endpoint_info *ep = &dp->endpoints[id];
 		struct pl_endpoint_info old;

@@ -34,7 +34,9 @@ struct loading {
 	struct podlane_bpf *skel;
 	struct bpf_map *maps[MAP_COUNT];
 	struct bpf_program *progs[PROG_COUNT];
-	int old[MAP_COUNT]; /* pinned maps that do not fit: contents are copied */
+	int old[MAP_COUNT];	  /* maps that do not fit: contents are copied */
+	int late[MAP_COUNT];	  /* maps that programs still write: see pl_datapath.late */
+	bool replaced[MAP_COUNT]; /* our set's pin is of another map */
 	unsigned int reused;
 };
 
@@ -42,14 +44,16 @@ static void loading_init(struct loading *l)
 {
 	*l = (struct loading){0};
 	for (size_t i = 0; i < MAP_COUNT; i++)
-		l->old[i] = -1;
+		l->old[i] = l->late[i] = -1;
 }
 
 static void loading_clear(struct loading *l)
 {
 	podlane_bpf__destroy(l->skel);
-	for (size_t i = 0; i < MAP_COUNT; i++)
+	for (size_t i = 0; i < MAP_COUNT; i++) {
 		pl_closep(&l->old[i]);
+		pl_closep(&l->late[i]);
+	}
 	loading_init(l);
 }
 
@@ -107,36 +111,103 @@ static bool map_fits(const struct bpf_map *map, const struct bpf_map_info *pinne
 	       pinned->map_flags == bpf_map__map_flags(map);
 }
 
-/* Takes over what is pinned and fits; keeps the fd of what does not, for its contents. */
-static int loading_reuse(struct loading *l, const char *dir, bool afresh, struct pl_error *err)
+/* A pinned map of the set @dir. 0 with *ret_fd -1: it has none of that name. */
+static int pinned_map(const char *dir, size_t i, int *ret_fd, struct bpf_map_info *ret_info,
+		      struct pl_error *err)
 {
-	for (size_t i = 0; i < MAP_COUNT; i++) {
-		pl_autoclose int fd = dp_pin_get(dir, "maps", map_names[i]);
-		struct bpf_map_info info;
-		int r;
+	pl_autoclose int fd = dp_pin_get(dir, "maps", map_names[i]);
+	int r;
 
-		if (fd == -ENOENT)
-			continue;
-		if (fd < 0)
-			return pl_fail(err, fd, "open pinned map %s/maps/%s: %s", dir, map_names[i],
-				       strerror(-fd));
-		r = dp_map_info(fd, &info);
-		if (r < 0)
-			return pl_fail(err, r, "ask for pinned map %s/maps/%s: %s", dir,
-				       map_names[i], strerror(-r));
-		if (afresh || !map_fits(l->maps[i], &info)) {
-			pl_info("datapath map=%s rebuilt entries=%u was=%u", map_names[i],
-				bpf_map__max_entries(l->maps[i]), info.max_entries);
-			l->old[i] = TAKE_FD(fd);
-			continue;
-		}
-		r = bpf_map__reuse_fd(l->maps[i], fd);
-		if (r < 0)
-			return pl_fail(err, r, "take over pinned map %s/maps/%s: %s", dir,
-				       map_names[i], strerror(-r));
-		l->reused++;
-	}
+	*ret_fd = -1;
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return pl_fail(err, fd, "open pinned map %s/maps/%s: %s", dir, map_names[i],
+			       strerror(-fd));
+	r = dp_map_info(fd, ret_info);
+	if (r < 0)
+		return pl_fail(err, r, "ask for pinned map %s/maps/%s: %s", dir, map_names[i],
+			       strerror(-r));
+	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+static int reuse(struct loading *l, size_t i, int fd, const char *dir, struct pl_error *err)
+{
+	int r = bpf_map__reuse_fd(l->maps[i], fd);
+
+	if (r < 0)
+		return pl_fail(err, r, "take over pinned map %s/maps/%s: %s", dir, map_names[i],
+			       strerror(-r));
+	l->reused++;
+	return 0;
+}
+
+/* Our own set's map: taken over where it fits, else its contents are. */
+static int reuse_own(struct loading *l, size_t i, const char *dir, bool afresh, bool *ret_found,
+		     struct pl_error *err)
+{
+	pl_autoclose int fd = -1;
+	struct bpf_map_info info;
+	int r = pinned_map(dir, i, &fd, &info, err);
+
+	*ret_found = fd >= 0;
+	if (r < 0 || fd < 0)
+		return r;
+	if (!afresh && map_fits(l->maps[i], &info))
+		return reuse(l, i, fd, dir, err);
+	pl_info("datapath map=%s rebuilt entries=%u was=%u", map_names[i],
+		bpf_map__max_entries(l->maps[i]), info.max_entries);
+	l->replaced[i] = true;
+	l->old[i] = TAKE_FD(fd);
+	return 0;
+}
+
+/*
+ * Another version's map: shared where all of it is the same, for the programs of both work on it
+ * until the last device is swapped; else its contents are copied. @have: ours is there already,
+ * for an upgrade was cut short: then only what was made since is missing.
+ */
+static int reuse_other(struct loading *l, size_t i, const char *dir, bool have, bool afresh,
+		       struct pl_error *err)
+{
+	pl_autoclose int fd = -1;
+	struct bpf_map_info info;
+	int r = pinned_map(dir, i, &fd, &info, err);
+
+	if (r < 0 || fd < 0)
+		return r;
+	if (have) {
+		if (dp_map_grows(i))
+			l->late[i] = TAKE_FD(fd);
+		return 0;
+	}
+	r = afresh || !map_fits(l->maps[i], &info)
+		    ? 0
+		    : dp_map_alike(fd, l->maps[i], bpf_object__btf(l->skel->obj));
+	if (r < 0)
+		return pl_fail(err, r, "compare pinned map %s/maps/%s with ours: %s", dir,
+			       map_names[i], strerror(-r));
+	if (r)
+		return reuse(l, i, fd, dir, err);
+	l->old[i] = TAKE_FD(fd);
+	return 0;
+}
+
+static int loading_reuse(struct loading *l, const struct pl_datapath *dp, bool afresh,
+			 struct pl_error *err)
+{
+	const char *donor = dp_sets_donor(dp);
+	int r = 0;
+
+	for (size_t i = 0; i < MAP_COUNT && !r; i++) {
+		bool have;
+
+		r = reuse_own(l, i, dp->dir, afresh, &have, err);
+		if (!r && donor)
+			r = reuse_other(l, i, donor, have, afresh, err);
+	}
+	return r;
 }
 
 static int loading_load(struct loading *l, struct pl_features *features, struct pl_error *err)
@@ -174,7 +245,7 @@ static int loading_run(struct loading *l, struct pl_datapath *dp,
 	if (!r)
 		r = loading_size(l, opts, err);
 	if (!r)
-		r = loading_reuse(l, dp->dir, afresh, err);
+		r = loading_reuse(l, dp, afresh, err);
 	if (!r)
 		r = loading_load(l, &dp->features, err);
 	return r;
@@ -228,34 +299,25 @@ static int take_fds(struct pl_datapath *dp, const struct loading *l, struct pl_e
 }
 
 /* Before the pins are swapped: a crash in between leaves pins with contents. */
-static int copy_contents(struct pl_datapath *dp, const struct loading *l, struct pl_error *err)
+static int copy_contents(struct pl_datapath *dp, struct loading *l, struct pl_error *err)
 {
 	for (size_t i = 0; i < MAP_COUNT; i++) {
-		int r = l->old[i] < 0 ? 0 : dp_map_copy(l->old[i], dp->maps[i], BPF_ANY);
+		int r = l->old[i] < 0 ? 0 : dp_map_carry(l->old[i], dp->maps[i], BPF_ANY);
 
 		if (r < 0)
-			return pl_fail(err, r, "copy map %s into its new size: %s", map_names[i],
+			return pl_fail(err, r, "copy map %s into the new one: %s", map_names[i],
 				       strerror(-r));
+		if (l->late[i] < 0 && (dp_map_grows(i) || i == MAP_pl_endpoints))
+			l->late[i] = TAKE_FD(l->old[i]);
 	}
 	return 0;
-}
-
-/* What the old programs wrote between the copy and their replacement. */
-static void copy_late(struct pl_datapath *dp, const struct loading *l)
-{
-	if (l->old[MAP_pl_flows] >= 0)
-		dp_map_copy(l->old[MAP_pl_flows], dp->maps[MAP_pl_flows], BPF_NOEXIST);
-	if (l->old[MAP_pl_wire_flows] >= 0)
-		dp_map_copy(l->old[MAP_pl_wire_flows], dp->maps[MAP_pl_wire_flows], BPF_NOEXIST);
-	if (l->old[MAP_pl_endpoints] >= 0)
-		dp_endpoints_merge(dp, l->old[MAP_pl_endpoints]);
 }
 
 static int pin_all(const struct pl_datapath *dp, const struct loading *l, struct pl_error *err)
 {
 	for (size_t i = 0; i < MAP_COUNT; i++) {
 		pl_autoclose int pinned = dp_pin_get(dp->dir, "maps", map_names[i]);
-		int r = pinned >= 0 && l->old[i] < 0
+		int r = pinned >= 0 && !l->replaced[i]
 				? 0
 				: dp_pin(dp->maps[i], dp->dir, "maps", map_names[i]);
 
@@ -300,7 +362,7 @@ static int datapath_new(const struct pl_datapath_opts *opts, struct pl_datapath 
 	dp->lock_fd = -1;
 	dp->expedite.fd = -1;
 	for (size_t i = 0; i < MAP_COUNT; i++)
-		dp->maps[i] = -1;
+		dp->maps[i] = dp->late[i] = -1;
 	for (size_t i = 0; i < PROG_COUNT; i++)
 		dp->progs[i] = -1;
 	dp->choice = opts->attach;
@@ -342,6 +404,7 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	pl_cleanup(pl_datapath_closep) struct pl_datapath *dp = NULL;
 	pl_cleanup(loading_clear) struct loading loading;
 	const uint32_t slot = PL_PROG_MIRROR;
+	bool copied;
 	int r;
 
 	loading_init(&loading);
@@ -369,8 +432,11 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 		return r;
 
 	dp_tidy(dp->dir);
-	dp_sync_old_sets(dp);
+	r = dp_sets_open(dp, err);
+	if (r < 0)
+		return r;
 	r = loading_build(&loading, dp, opts, err);
+	copied = loading.old[MAP_pl_endpoints] >= 0;
 	if (!r)
 		r = take_fds(dp, &loading, err);
 	if (!r)
@@ -386,11 +452,9 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	if (bpf_map_update_elem(dp->maps[MAP_pl_programs], &slot, &dp->progs[PROG_pl_mirror],
 				BPF_ANY))
 		return pl_fail(err, -errno, "put pl_mirror into pl_programs: %s", strerror(errno));
-	r = dp_relink(dp, err);
-	if (r < 0)
-		return r;
-	copy_late(dp, &loading);
-	dp->adopted = loading.reused || loading.old[MAP_pl_endpoints] >= 0;
+	dp->adopted = loading.reused || copied;
+	for (size_t i = 0; i < MAP_COUNT; i++)
+		dp->late[i] = TAKE_FD(loading.late[i]);
 
 	loading_clear(&loading);
 	malloc_trim(0);
@@ -405,8 +469,11 @@ void pl_datapath_closep(struct pl_datapath **p)
 	if (!dp)
 		return;
 	dp_maps_munmap(dp);
-	for (size_t i = 0; i < MAP_COUNT; i++)
+	for (size_t i = 0; i < MAP_COUNT; i++) {
 		pl_closep(&dp->maps[i]);
+		pl_closep(&dp->late[i]);
+	}
+	dp_sets_close(dp);
 	for (size_t i = 0; i < PROG_COUNT; i++)
 		pl_closep(&dp->progs[i]);
 	dp_expedite_close(&dp->expedite);

@@ -145,6 +145,14 @@ int dp_pin_move(const char *from, const char *to, const char *sub, const char *n
 	return rename(path_from, path_to) ? -errno : 0;
 }
 
+bool dp_pin_exists(const char *dir, const char *sub, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return !join(path, sizeof(path), dir, sub, name) && !lstat(path, &st);
+}
+
 void dp_names_clear(struct dp_names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
@@ -192,11 +200,16 @@ int dp_list(const char *dir, struct dp_names *ret)
 	return 0;
 }
 
-static bool is_set_name(const char *name)
+bool dp_set_version(const char *path, uint32_t *ret)
 {
+	const char *name = strrchr(path, '/');
 	uint64_t version;
 
-	return name[0] == 'v' && !pl_parse_u64(name + 1, 0, UINT32_MAX, &version);
+	name = name ? name + 1 : path;
+	if (name[0] != 'v' || pl_parse_u64(name + 1, 0, UINT32_MAX, &version))
+		return false;
+	*ret = (uint32_t)version;
+	return true;
 }
 
 int dp_list_sets(const char *root, struct dp_names *ret)
@@ -204,11 +217,12 @@ int dp_list_sets(const char *root, struct dp_names *ret)
 	pl_cleanup(dp_names_clear) struct dp_names all = {0};
 	pl_cleanup(dp_names_clear) struct dp_names sets = {0};
 	char path[PATH_MAX];
+	uint32_t version;
 	int r;
 
 	r = dp_list(root, &all);
 	for (size_t i = 0; i < all.n && !r; i++) {
-		if (!is_set_name(all.names[i]))
+		if (!dp_set_version(all.names[i], &version))
 			continue;
 		if ((size_t)snprintf(path, sizeof(path), "%s/%s", root, all.names[i]) >=
 		    sizeof(path))
@@ -302,24 +316,6 @@ int dp_remove_set(const char *dir)
 	return rmdir(dir) && errno != ENOENT ? -errno : 0;
 }
 
-void dp_sync_old_sets(struct pl_datapath *dp)
-{
-	pl_cleanup(dp_names_clear) struct dp_names sets = {0};
-
-	dp->old_sets = false;
-	if (dp_list_sets(dp->root, &sets))
-		return;
-	for (size_t i = 0; i < sets.n; i++) {
-		if (!strcmp(sets.names[i], dp->dir))
-			continue;
-		dp_tidy(sets.names[i]);
-		if (dp_set_in_use(sets.names[i]))
-			dp->old_sets = true;
-		else
-			dp_remove_set(sets.names[i]);
-	}
-}
-
 int dp_list_links(const char *dir, struct dp_names *ret)
 {
 	char path[PATH_MAX];
@@ -327,12 +323,4 @@ int dp_list_links(const char *dir, struct dp_names *ret)
 	if ((size_t)snprintf(path, sizeof(path), "%s/links", dir) >= sizeof(path))
 		return -ENAMETOOLONG;
 	return dp_list(path, ret);
-}
-
-bool dp_set_in_use(const char *dir)
-{
-	pl_cleanup(dp_names_clear) struct dp_names names = {0};
-
-	/* In doubt, yes: it is then left alone. */
-	return dp_list_links(dir, &names) || names.n;
 }

@@ -11,8 +11,9 @@
 
 /*
  * Idempotent. 0, -ENODEV (device gone), -errno with a sentence that names device, hook and way
- * out. A clsact qdisc is made where missing, and never removed. After a change of the choice
- * between tcx and clsact the new attachment is made before the old one is taken away.
+ * out. A clsact qdisc is made where missing, and never removed. What there is of ours, of another
+ * version or made by the other choice, is brought to our program in place (bpf_link_update, a
+ * filter replaced), or taken away when the new attachment is made.
  */
 int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
 		       struct pl_error *err);
@@ -21,6 +22,12 @@ int pl_datapath_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifind
 		       struct pl_error *err);
 /* The device is gone, and what was attached with it: removes what is noted, asks nothing. */
 void pl_datapath_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex);
+/*
+ * Ends an upgrade when nothing runs a former program any more: brings over the map entries that
+ * those made meanwhile, and removes the sets of other versions. Nothing to do is success;
+ * -EBUSY: one of them has an attachment yet.
+ */
+int pl_datapath_settle(struct pl_datapath *dp);
 
 /*
  * The endpoint array, mapped: pl_datapath_max_endpoints() entries, shared with the programs.

@@ -49,21 +49,22 @@ struct stale {
 	size_t n;
 };
 
-static int collect_stale(enum pl_hook hook, uint32_t ifindex, enum pl_attach_kind kind, void *arg)
+static int collect_stale(const struct pl_attachment *a, void *arg)
 {
 	struct stale *stale = arg;
-	bool used = hook == PL_HOOK_STAGE && ifindex == stale->m->drain;
+	bool used = a->hook == PL_HOOK_STAGE && a->ifindex == stale->m->drain;
 
-	if ((hook != PL_HOOK_STAGE && hook != PL_HOOK_SINK) || stale->n == PL_ARRAY_SIZE(stale->v))
+	if ((a->hook != PL_HOOK_STAGE && a->hook != PL_HOOK_SINK) ||
+	    stale->n == PL_ARRAY_SIZE(stale->v))
 		return 0;
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
 		used |= slot != stale->without && stale->m->slots[slot] &&
 			pl_session_is_tunnel(stale->m->slots[slot]) &&
-			stale->m->slots[slot]->target == ifindex;
+			stale->m->slots[slot]->target == a->ifindex;
 	if (used)
 		return 0;
-	stale->v[stale->n].hook = hook;
-	stale->v[stale->n++].ifindex = ifindex;
+	stale->v[stale->n].hook = a->hook;
+	stale->v[stale->n++].ifindex = a->ifindex;
 	return 0;
 }
 

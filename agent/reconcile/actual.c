@@ -26,24 +26,59 @@ static int collect_addr(const struct pl_ip *ip, const struct pl_addr *v, void *a
 	return 0;
 }
 
-static int collect_attachment(enum pl_hook hook, uint32_t ifindex, enum pl_attach_kind kind,
-			      void *arg)
-{
-	struct pl_fact *f;
+struct attachments {
+	struct pl_facts *actual, *desired;
+};
 
-	if (hook == PL_HOOK_STAGE || hook == PL_HOOK_SINK) /* the mirrors' own */
-		return 0;
-	f = pl_facts_add(arg, PL_FACT_ATTACH);
+static int add_attachment(struct pl_facts *facts, const struct pl_attachment *a)
+{
+	struct pl_fact *f = pl_facts_add(facts, PL_FACT_ATTACH);
+
 	if (!f)
 		return -ENOMEM;
-	f->index = ifindex;
-	f->hook = hook;
+	f->index = a->ifindex;
+	f->hook = a->hook;
+	f->attach = *a;
 	return 0;
 }
 
-int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret)
+static int collect_attachment(const struct pl_attachment *a, void *arg)
+{
+	const struct attachments *to = arg;
+	int r = 0;
+
+	if (a->hook == PL_HOOK_STAGE || a->hook == PL_HOOK_SINK)
+		r = add_attachment(to->desired, a);
+	return r ?: add_attachment(to->actual, a);
+}
+
+static int compare_facts(const void *a, const void *b)
+{
+	return pl_fact_compare(a, b);
+}
+
+/* Attached twice, as a start that was cut short leaves it, is not as it should be. */
+static void fold_twins(struct pl_facts *facts, size_t first)
+{
+	size_t n = first;
+
+	if (facts->n == first)
+		return;
+	qsort(facts->v + first, facts->n - first, sizeof(*facts->v), compare_facts);
+	for (size_t i = first; i < facts->n; i++) {
+		if (n > first && !pl_fact_compare(&facts->v[i], &facts->v[n - 1]))
+			facts->v[n - 1].attach.kind = PL_ATTACHED_NONE;
+		else
+			facts->v[n++] = facts->v[i];
+	}
+	facts->n = n;
+}
+
+int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret, struct pl_facts *desired)
 {
 	const struct pl_endpoint_info *slots = pl_datapath_slots(dp);
+	struct attachments to = {ret, desired};
+	size_t first;
 	int r;
 
 	for (uint32_t id = 1; id < pl_datapath_max_endpoints(dp); id++) {
@@ -60,7 +95,9 @@ int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret)
 	r = pl_datapath_link_each(dp, collect_link, ret);
 	if (!r)
 		r = pl_datapath_addr_each(dp, collect_addr, ret);
+	first = ret->n;
 	if (!r)
-		r = pl_datapath_each_attachment(dp, collect_attachment, ret);
+		r = pl_datapath_each_attachment(dp, collect_attachment, &to);
+	fold_twins(ret, first);
 	return r;
 }

@@ -7,7 +7,11 @@
 
 #include "reconcile/facts.h"
 
-/* Appends every fact that is in the maps or at a hook; the mirrors' own hooks are left out. */
-int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret);
+/*
+ * Appends every fact that is in the maps or at a hook to @ret. At the mirrors' own hooks no fact
+ * is desired: what runs there stays, so that it is appended to @desired too, but with the program
+ * that it should be.
+ */
+int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret, struct pl_facts *desired);
 
 #endif

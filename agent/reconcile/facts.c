@@ -69,7 +69,8 @@ bool pl_fact_same(const struct pl_fact *a, const struct pl_fact *b)
 	case PL_FACT_LINK:
 		return a->link.endpoint == b->link.endpoint && a->link.role == b->link.role;
 	case PL_FACT_ATTACH:
-		return true;
+		return a->attach.kind == b->attach.kind && a->attach.abi == b->attach.abi &&
+		       a->attach.program == b->attach.program;
 	case PL_FACT_ADDR:
 		return a->addr.endpoint == b->addr.endpoint && a->addr.kind == b->addr.kind;
 	}

@@ -12,7 +12,8 @@
 
 /*
  * In the order in which they are set; they are deleted in the reverse. An address comes last:
- * when a packet can find the endpoint, the rest of it is in place.
+ * when a packet can find the endpoint, the rest of it is in place. But a program that takes the
+ * place of another is set after the addresses: it must find the maps as full as the other had them.
  */
 enum pl_fact_kind {
 	PL_FACT_ENDPOINT, /* slot of pl_endpoints */
@@ -31,6 +32,7 @@ struct pl_fact {
 	struct pl_endpoint_info endpoint; /* *_flows, generation and mirror_* do not take part */
 	struct pl_device link;
 	struct pl_addr addr;
+	struct pl_attachment attach; /* kind, abi and program take part; reconcile.c fills it in */
 };
 
 struct pl_facts {

@@ -39,6 +39,25 @@ static int sort_unique(struct pl_facts *f)
 	return 0;
 }
 
+static void reverse(struct pl_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n / 2; i++) {
+		struct pl_op swap = ops[i];
+
+		ops[i] = ops[n - 1 - i];
+		ops[n - 1 - i] = swap;
+	}
+}
+
+/* Sets that swap programs go behind the others; the order is kept otherwise. */
+static void append_sets(struct pl_op *ops, const struct pl_op *sets, size_t n)
+{
+	for (int swaps = 0; swaps < 2; swaps++)
+		for (size_t i = 0; i < n; i++)
+			if (sets[i].swaps == (swaps != 0))
+				*ops++ = sets[i];
+}
+
 int pl_plan_make(struct pl_facts *desired, struct pl_facts *actual, struct pl_plan *ret)
 {
 	size_t d = 0, a = 0, n_set = 0, n_del = 0;
@@ -63,21 +82,19 @@ int pl_plan_make(struct pl_facts *desired, struct pl_facts *actual, struct pl_pl
 		else
 			c = pl_fact_compare(&desired->v[d], &actual->v[a]);
 		if (c > 0) {
-			ops[n_del++] = (struct pl_op){true, actual->v[a++]};
+			ops[n_del++] = (struct pl_op){.del = true, .fact = actual->v[a++]};
 			continue;
 		}
 		if (c < 0 || !pl_fact_same(&desired->v[d], &actual->v[a]))
-			sets[n_set++] = (struct pl_op){false, desired->v[d]};
+			sets[n_set++] = (struct pl_op){
+				.swaps = !c && desired->v[d].kind == PL_FACT_ATTACH,
+				.fact = desired->v[d],
+			};
 		d++;
 		a += c == 0;
 	}
-	for (size_t i = 0; i < n_del / 2; i++) {
-		struct pl_op swap = ops[i];
-
-		ops[i] = ops[n_del - 1 - i];
-		ops[n_del - 1 - i] = swap;
-	}
-	memcpy(ops + n_del, sets, n_set * sizeof(*sets));
+	reverse(ops, n_del);
+	append_sets(ops + n_del, sets, n_set);
 	free(sets);
 	ret->v = ops;
 	ret->n = n_del + n_set;

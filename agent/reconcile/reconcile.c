@@ -10,12 +10,16 @@
 #include "reconcile/reconcile.h"
 #include "reconcile/write.h"
 
+enum { WHOLE_SECONDS = 10 };
+
 struct pl_reconcile {
 	struct pl_datapath *dp;
 	struct event *retry;
 	void (*on_retry)(void *arg);
 	void *arg;
 	struct pl_fact_owner owners; /* head of the ring, in the order in which they came */
+	unsigned int waited;	     /* seconds */
+	bool unsettled; /* the last comparison of everything left something: it is made again */
 };
 
 /* ---- owners ---- */
@@ -49,7 +53,14 @@ void pl_reconcile_drop(struct pl_reconcile *rec, struct pl_fact_owner *owner)
 
 /* ---- carrying out ---- */
 
-/* Leaves what failed in @plan, and only that. 0 or the first error. */
+static int compare_ops(const void *a, const void *b)
+{
+	const struct pl_op *x = a, *y = b;
+
+	return x->del != y->del ? y->del - x->del : pl_fact_compare(&x->fact, &y->fact);
+}
+
+/* Leaves what failed in @plan, and only that, in the order of keys. 0 or the first error. */
 static int carry_out(struct pl_reconcile *rec, struct pl_plan *plan, struct pl_error *err)
 {
 	size_t n_failed = 0;
@@ -73,10 +84,12 @@ static int carry_out(struct pl_reconcile *rec, struct pl_plan *plan, struct pl_e
 		}
 	}
 	plan->n = n_failed;
+	if (n_failed)
+		qsort(plan->v, n_failed, sizeof(*plan->v), compare_ops);
 	return first;
 }
 
-/* The plan's sets are in the order of their keys, behind its deletions. */
+/* The sets that failed are in the order of their keys, behind the deletions. */
 static bool has_failed(const struct pl_plan *failed, const struct pl_fact *f)
 {
 	size_t lo = 0, hi = failed->n;
@@ -130,6 +143,15 @@ static void note_all_reached(struct pl_fact_owner *owner)
 	owner->dirty = false;
 }
 
+/* Owners say where a program is wanted; which one, and of which set, is the datapath's to know. */
+static void fill_attachments(struct pl_reconcile *rec, struct pl_facts *facts)
+{
+	for (size_t i = 0; i < facts->n; i++)
+		if (facts->v[i].kind == PL_FACT_ATTACH)
+			pl_datapath_wanted(rec->dp, facts->v[i].hook, facts->v[i].index,
+					   &facts->v[i].attach);
+}
+
 void pl_reconcile_want(struct pl_reconcile *rec, struct pl_fact_owner *owner,
 		       struct pl_facts *desired)
 {
@@ -137,6 +159,7 @@ void pl_reconcile_want(struct pl_reconcile *rec, struct pl_fact_owner *owner,
 	pl_facts_clear(&owner->desired);
 	owner->desired = *desired;
 	*desired = (struct pl_facts){0};
+	fill_attachments(rec, &owner->desired);
 	owner->dirty = true;
 }
 
@@ -213,6 +236,14 @@ static const struct pl_facts *wanted(const struct pl_fact_owner *owner)
 	return owner->dirty ? &owner->desired : &owner->applied;
 }
 
+/* The end of an upgrade: no program of a former set runs any more. */
+static int settle(struct pl_reconcile *rec, struct pl_error *err)
+{
+	int r = pl_write_settle(rec->dp);
+
+	return r < 0 ? pl_fail(err, r, "remove what another version left: %s", strerror(-r)) : 0;
+}
+
 int pl_reconcile_all(struct pl_reconcile *rec, struct pl_error *err)
 {
 	struct pl_facts all = {0}, actual = {0};
@@ -223,7 +254,8 @@ int pl_reconcile_all(struct pl_reconcile *rec, struct pl_error *err)
 	for (o = rec->owners.next; !r && o != &rec->owners; o = o->next)
 		r = append_facts(&all, wanted(o));
 	if (!r)
-		r = pl_actual_collect(rec->dp, &actual);
+		r = pl_actual_collect(rec->dp, &actual, &all);
+	fill_attachments(rec, &all);
 	if (!r)
 		r = pl_plan_make(&all, &actual, &plan);
 	if (r < 0) {
@@ -246,6 +278,9 @@ int pl_reconcile_all(struct pl_reconcile *rec, struct pl_error *err)
 	pl_plan_clear(&plan);
 	pl_facts_clear(&all);
 	pl_facts_clear(&actual);
+	if (!r)
+		r = settle(rec, err);
+	rec->unsettled = r < 0;
 	if (r < 0)
 		pl_reconcile_retry_later(rec);
 	return r;
@@ -261,17 +296,31 @@ void pl_reconcile_retry_later(struct pl_reconcile *rec)
 		event_add(rec->retry, &second);
 }
 
+/* Comparing everything costs more the more there is: not each second for what one owner lacks. */
+static bool is_whole_due(struct pl_reconcile *rec, bool any_dirty)
+{
+	if (!rec->unsettled)
+		return false;
+	rec->waited = any_dirty ? rec->waited + 1 : 0;
+	return rec->waited % WHOLE_SECONDS == 0;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct pl_reconcile *rec = arg;
+	bool any_dirty = false;
+	struct pl_error err = {0};
 
 	rec->on_retry(rec->arg);
 	for (struct pl_fact_owner *o = rec->owners.next; o != &rec->owners; o = o->next) {
-		struct pl_error err = {0};
-
 		if (o->dirty && pl_reconcile_reach(rec, o, &err) < 0)
 			pl_warn("datapath update failed, trying again error=\"%s\"", err.text);
+		any_dirty |= o->dirty;
 	}
+	if (is_whole_due(rec, any_dirty) && pl_reconcile_all(rec, &err) < 0)
+		pl_warn("datapath update failed, trying again error=\"%s\"", err.text);
+	if (rec->unsettled)
+		pl_reconcile_retry_later(rec);
 }
 
 int pl_reconcile_new(struct event_base *base, struct pl_datapath *dp, void (*on_retry)(void *arg),

@@ -102,6 +102,11 @@ void pl_write_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex
 	pl_datapath_forget(dp, hook, ifindex);
 }
 
+int pl_write_settle(struct pl_datapath *dp)
+{
+	return pl_datapath_settle(dp);
+}
+
 int pl_write_networks(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
 		      struct pl_error *err)
 {

@@ -14,6 +14,9 @@ int pl_write_del(struct pl_datapath *dp, const struct pl_fact *f, struct pl_erro
 /* The device is gone, and what was attached with it: removes what is noted, asks nothing. */
 void pl_write_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex);
 
+/* Ends an upgrade, where one is under way: see pl_datapath_settle(). */
+int pl_write_settle(struct pl_datapath *dp);
+
 /* Replaces the native networks and their exceptions. */
 int pl_write_networks(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
 		      struct pl_error *err);

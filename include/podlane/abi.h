@@ -15,7 +15,22 @@
 #include "hooks.h"
 #include "reasons.h"
 
+/* The build may set another one: see the upgrade tests. */
+#ifndef PL_ABI
 #define PL_ABI 3
+#endif
+
+/*
+ * From one version to another (up or down), the daemon takes over maps by name, and what is in
+ * them field by field, by name: a name keeps its meaning in all versions. What changes its meaning
+ * (or may not become zero where it is new) gets a new name; the numbers of an enum stay.
+ * PL_ABI_TRIAL makes a version for tests: some values have a field more.
+ */
+#ifdef PL_ABI_TRIAL
+#define PL_TRIAL_FIELD __u64 trial;
+#else
+#define PL_TRIAL_FIELD
+#endif
 
 enum {
 	PL_NODE = 0, /* endpoint id 0 is the node itself: packets that concern no endpoint */
@@ -70,6 +85,7 @@ struct pl_endpoint_info {
 	__u32 generation; /* counts uses of this slot */
 	__u64 mirror_out; /* sessions that want what the pod sends: bit = slot in pl_mirrors */
 	__u64 mirror_in;  /* sessions that want what the pod gets */
+	PL_TRIAL_FIELD
 } __attribute__((aligned(64)));
 
 /* pl_addrs4, pl_addrs6: hash, whose is this destination? */
@@ -109,6 +125,7 @@ enum pl_link_role {
 };
 
 struct pl_device {
+	PL_TRIAL_FIELD
 	__u32 endpoint; /* index in pl_endpoints; PL_NODE for an uplink */
 	enum pl_link_role role;
 };
@@ -215,6 +232,7 @@ struct pl_count {
 struct pl_traffic {
 	struct pl_count forwarded[2]; /* FORWARD_LOCAL, by enum pl_direction */
 	struct pl_count native;	      /* FORWARD_NATIVE, PL_OUT */
+	PL_TRIAL_FIELD
 };
 
 /* pl_reasons: per-CPU hash of pl_count, every other reason. Allocated as it first happens. */
@@ -247,6 +265,7 @@ enum pl_flow_kind {
 };
 
 struct pl_flow_value {
+	PL_TRIAL_FIELD
 	__u32 endpoint;
 	__u32 kind;    /* enum pl_flow_kind */
 	__u64 seen_ns; /* CLOCK_MONOTONIC at the last packet that noted it, coarse to 1 s */
@@ -333,7 +352,11 @@ enum {
 	PL_MARK_HANDLED = 0x504c2100, /* from-netkit dealt with it: to-pod lets it through */
 };
 
+#ifdef PL_ABI_TRIAL
+#define PL_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) >= (size), #type " is ABI")
+#else
 #define PL_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type " is ABI")
+#endif
 PL_ASSERT_SIZE(struct pl_endpoint_info, 64);
 _Static_assert(__builtin_offsetof(struct pl_endpoint_info, pod_mac) == 12 &&
 		       __builtin_offsetof(struct pl_endpoint_info, host_mac) == 18,

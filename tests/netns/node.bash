@@ -27,9 +27,9 @@ eventually() {
 	"$@"
 }
 
-# daemon_start [OPTION...]
+# daemon_start [OPTION...]; $PODLANED: another one than what is tested
 daemon_start() {
-	"$BUILD/podlaned" --log-level info "$@" >>"$BATS_FILE_TMPDIR/podlaned.log" 2>&1 </dev/null 3>&- 4>&- &
+	"${PODLANED:-$BUILD/podlaned}" --log-level info "$@" >>"$BATS_FILE_TMPDIR/podlaned.log" 2>&1 </dev/null 3>&- 4>&- &
 	echo $! >"$BATS_FILE_TMPDIR/podlaned.pid"
 	eventually podlane status || { cat "$BATS_FILE_TMPDIR/podlaned.log" >&2; return 1; }
 }

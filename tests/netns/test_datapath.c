@@ -22,10 +22,9 @@
 #include "datapath/internal.h"
 #include "netlink/netlink.h"
 
-#define BPFFS	    "/sys/fs/bpf"
-#define ROOT	    BPFFS "/podlane"
-#define SET	    ROOT "/v3"
-#define ABI_SET_OLD ROOT "/v0"
+#define BPFFS "/sys/fs/bpf"
+#define ROOT  BPFFS "/podlane"
+#define SET   ROOT "/v3"
 
 enum {
 	ENDPOINTS = 16,
@@ -57,12 +56,37 @@ static struct pl_datapath_opts options(enum pl_attach_choice attach)
 	};
 }
 
+struct found {
+	struct pl_attachment v[16];
+	size_t n;
+};
+
+static int find(const struct pl_attachment *a, void *arg)
+{
+	struct found *found = arg;
+
+	if (found->n < PL_ARRAY_SIZE(found->v))
+		found->v[found->n++] = *a;
+	return 0;
+}
+
+/* As the daemon does after a start: every attachment to our programs, then the end. */
+static int bring_all(struct pl_datapath *dp, struct pl_error *err)
+{
+	struct found found = {0};
+	int r = pl_datapath_each_attachment(dp, find, &found);
+
+	for (size_t i = 0; i < found.n && !r; i++)
+		r = pl_datapath_attach(dp, found.v[i].hook, found.v[i].ifindex, err);
+	return r ?: pl_datapath_settle(dp);
+}
+
 static struct pl_datapath *open_with(const struct pl_datapath_opts *opts)
 {
 	struct pl_datapath *dp = NULL;
 	struct pl_error err = {0};
 
-	if (pl_datapath_open(opts, &dp, &err))
+	if (pl_datapath_open(opts, &dp, &err) || bring_all(dp, &err))
 		fail_msg("open: %s", err.text);
 	opened = dp;
 	return dp;
@@ -188,11 +212,11 @@ struct seen {
 	enum pl_attach_kind kind;
 };
 
-static int see(enum pl_hook hook, uint32_t ifindex, enum pl_attach_kind kind, void *arg)
+static int see(const struct pl_attachment *a, void *arg)
 {
 	struct seen *seen = arg;
 
-	*seen = (struct seen){seen->n + 1, hook, ifindex, kind};
+	*seen = (struct seen){seen->n + 1, a->hook, a->ifindex, a->kind};
 	return 0;
 }
 
@@ -718,11 +742,11 @@ static void attach_netkit(struct pl_datapath *dp)
 			 -EACCES);
 }
 
-static int see_all(enum pl_hook hook, uint32_t ifindex, enum pl_attach_kind kind, void *arg)
+static int see_all(const struct pl_attachment *a, void *arg)
 {
 	enum pl_attach_kind *kinds = arg;
 
-	kinds[hook] = kind;
+	kinds[a->hook] = a->kind;
 	return 0;
 }
 
@@ -867,7 +891,7 @@ static int open_and_die(uint32_t max_endpoints, unsigned int at)
 		opts.max_flows = max_endpoints;
 		steps = 0;
 		die_at = at;
-		_exit(pl_datapath_open(&opts, &dp, NULL) ? 0 : (int)steps);
+		_exit(pl_datapath_open(&opts, &dp, NULL) || bring_all(dp, NULL) ? 0 : (int)steps);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(at ? WIFSIGNALED(status) : WIFEXITED(status));
@@ -913,38 +937,6 @@ static void test_death_in_a_start(void **state)
 	assert_int_equal(pl_datapath_addr_get(dp, &ip, &got), 0);
 	close_it(&dp);
 	assert_int_equal(system("ls " SET "/* | grep -e -new"), 1 << 8);
-}
-
-/* What another ABI version attached goes on until we attach there ourselves. */
-static void test_other_abi_version(void **state)
-{
-	static const enum pl_attach_choice choices[] = {PL_ATTACH_AUTO, PL_ATTACH_CLSACT};
-	const uint32_t ifindex = device();
-
-	for (size_t i = 0; i < PL_ARRAY_SIZE(choices); i++) {
-		struct pl_datapath *dp = open_as(choices[i]);
-		uint32_t old_prog = dp->prog_ids[PROG_pl_from_pod];
-
-		attach(dp, PL_HOOK_FROM_POD, ifindex);
-		attach(dp, PL_HOOK_TO_POD, ifindex);
-		close_it(&dp);
-		assert_int_equal(rename(SET, ABI_SET_OLD), 0);
-
-		dp = open_as(choices[i]);
-		assert_false(pl_datapath_adopted(dp));
-		assert_int_equal(list(dp).n, 2);
-		assert_int_equal(close(bpf_prog_get_fd_by_id(old_prog)), 0);
-		attach(dp, PL_HOOK_FROM_POD, ifindex);
-		assert_true(exists(ABI_SET_OLD));
-		assert_int_equal(list(dp).n, 2);
-		if (have_tcx && choices[i] == PL_ATTACH_AUTO)
-			assert_int_equal(count_tcx(ifindex, PL_BPF_TCX_INGRESS), 1);
-		detach(dp, PL_HOOK_TO_POD, ifindex);
-		assert_false(exists(ABI_SET_OLD));
-		assert_int_equal(list(dp).n, 1);
-		detach(dp, PL_HOOK_FROM_POD, ifindex);
-		close_it(&dp);
-	}
 }
 
 /* A prog array that programs of another kind own: the kernel refuses to load ours with it. */
@@ -1013,26 +1005,25 @@ static void test_walks(void **state)
 			 -EAFNOSUPPORT);
 }
 
+static int count_one(const void *key, const void *value, void *arg)
+{
+	++*(uint32_t *)arg;
+	return 0;
+}
+
 /* Maps without batch operations are walked key by key. */
 static void test_walk_without_batches(void **state)
 {
 	enum { N = 100 };
 	struct bpf_devmap_val v = {.ifindex = device()};
-	pl_autoclose int from = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, "from", 4, 4, N, NULL);
-	pl_autoclose int to = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, "to", 4, 4, N / 2, NULL);
-	uint32_t n = 0, key, next;
+	pl_autoclose int fd = bpf_map_create(BPF_MAP_TYPE_DEVMAP_HASH, "walked", 4, 4, N, NULL);
+	uint32_t n = 0;
 
-	assert_true(from >= 0 && to >= 0);
+	assert_true(fd >= 0);
 	for (uint32_t i = 0; i < N; i++)
-		assert_int_equal(bpf_map_update_elem(from, &i, &v.ifindex, BPF_ANY), 0);
-	/* What does not fit is left out. */
-	assert_int_equal(dp_map_copy(from, to, BPF_ANY), 0);
-	for (int r = bpf_map_get_next_key(to, NULL, &next); !r;
-	     r = bpf_map_get_next_key(to, &key, &next)) {
-		key = next;
-		n++;
-	}
-	assert_int_equal(n, N / 2);
+		assert_int_equal(bpf_map_update_elem(fd, &i, &v.ifindex, BPF_ANY), 0);
+	assert_int_equal(dp_map_walk(fd, count_one, &n), 0);
+	assert_int_equal(n, N);
 }
 
 static int count_rows(const struct pl_reason_key *key, const struct pl_count *sum, void *arg)
@@ -1380,7 +1371,6 @@ int main(void)
 		ROW(test_half_way_pins),
 		ROW(test_incomplete_set),
 		ROW(test_death_in_a_start),
-		ROW(test_other_abi_version),
 		ROW(test_refused_map_is_rebuilt),
 		ROW(test_walks),
 		ROW(test_walk_without_batches),

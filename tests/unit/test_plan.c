@@ -213,6 +213,48 @@ static void test_hooks_of_one_device_are_apart(void **state)
 	clear(&s);
 }
 
+/* Another program, set or way to attach is a difference; the same is none. */
+static void test_other_program(void **state)
+{
+	static const struct pl_attachment ours = {.kind = PL_ATTACHED_TCX, .abi = 4, .program = 10};
+	struct pl_attachment others[] = {ours, ours, ours};
+
+	others[0].kind = PL_ATTACHED_CLSACT;
+	others[1].abi = 3;
+	others[2].program = 9;
+	for (size_t i = 0; i <= PL_ARRAY_SIZE(others); i++) {
+		struct sets s = {0};
+
+		add_attach(&s.desired, 7, PL_HOOK_FROM_POD);
+		add_attach(&s.actual, 7, PL_HOOK_FROM_POD);
+		s.desired.v[0].attach = ours;
+		s.actual.v[0].attach = i < PL_ARRAY_SIZE(others) ? others[i] : ours;
+		make(&s);
+		assert_int_equal(s.plan.n, i < PL_ARRAY_SIZE(others));
+		if (s.plan.n) {
+			assert_false(s.plan.v[0].del);
+			assert_int_equal(s.plan.v[0].fact.attach.program, ours.program);
+		}
+		clear(&s);
+	}
+}
+
+/* A program takes another's place when the maps that it reads are as full as the other's were. */
+static void test_swapped_programs_come_last(void **state)
+{
+	struct sets s = {0};
+
+	add_pod(&s.desired, 1, 7, 2);
+	add_attach(&s.actual, 7, PL_HOOK_FROM_POD);
+	s.actual.v[0].attach.program = 9;
+	make(&s);
+	assert_int_equal(s.plan.n, 5);
+	assert_int_equal(s.plan.v[3].fact.kind, PL_FACT_ADDR);
+	assert_int_equal(s.plan.v[4].fact.kind, PL_FACT_ATTACH);
+	assert_int_equal(s.plan.v[4].fact.hook, PL_HOOK_FROM_POD);
+	clear(&s);
+}
+
 /* Carrying a plan out on the actual set gives the desired one: random sets, fixed seed. */
 static void apply(const struct pl_plan *plan, bool present[2][64], uint32_t owner[64])
 {
@@ -268,6 +310,8 @@ int main(void)
 		cmocka_unit_test(test_foreign_fields),
 		cmocka_unit_test(test_first_of_equal_keys),
 		cmocka_unit_test(test_hooks_of_one_device_are_apart),
+		cmocka_unit_test(test_other_program),
+		cmocka_unit_test(test_swapped_programs_come_last),
 		cmocka_unit_test(test_property),
 	};
 
