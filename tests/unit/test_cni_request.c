@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "cni/cni.h"
+#include "scratch.h"
 
 static int init_code(const char *conf, enum cni_version min, struct cni_error *err)
 {
@@ -188,10 +189,10 @@ static void a_bad_wish_is_an_error(void **state)
 
 static void plugins_are_found_in_the_path_alone(void **state)
 {
-	char dir[] = "/tmp/podlane-test-XXXXXX", file[64], path[128], found[256];
+	char dir[200], file[256], path[512], found[256];
 	FILE *f;
 
-	assert_non_null(mkdtemp(dir));
+	assert_non_null(mkdtemp(scratch_template(dir, sizeof(dir), "cni")));
 	snprintf(file, sizeof(file), "%s/ipam", dir);
 	f = fopen(file, "w");
 	assert_non_null(f);

@@ -16,12 +16,13 @@
 #include <cmocka.h>
 
 #include "common/proto.h"
+#include "scratch.h"
 
-static char dir[] = "/tmp/podlane-test-proto-XXXXXX";
+static char dir[64]; /* a socket lies in it */
 
 static int make_dir(void **state)
 {
-	return mkdtemp(dir) ? 0 : -1;
+	return mkdtemp(scratch_template(dir, sizeof(dir), "proto")) ? 0 : -1;
 }
 
 static int remove_dir(void **state)

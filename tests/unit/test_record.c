@@ -17,13 +17,13 @@
 #include <cmocka.h>
 
 #include "common/record.h"
+#include "scratch.h"
 
 static char dir[64];
 
 static int make_dir(void **state)
 {
-	strcpy(dir, "/tmp/podlane-test-record-XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
+	return mkdtemp(scratch_template(dir, sizeof(dir), "record")) ? 0 : -1;
 }
 
 static int remove_dir(void **state)
@@ -380,7 +380,7 @@ static void test_broken_files_are_set_aside(void **state)
 	assert_string_equal(s.ids[0], "good");
 	assert_int_equal(s.n_bad, 5);
 	assert_string_equal(s.bad[0], path_of("a.json"));
-	assert_memory_equal(s.why[0], "read record /tmp/", 17);
+	assert_memory_equal(s.why[0], "read record /", 13);
 	assert_non_null(strstr(s.why[0], "a.json: line 1, column 12: "));
 	assert_non_null(strstr(s.why[2], "it is the record of good:eth0"));
 	for (const char *const *name = (const char *const[]){"a", "b", "c", "d", "e", NULL}; *name;

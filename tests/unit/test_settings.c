@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "daemon/settings.h"
+#include "scratch.h"
 
 static int load(struct pl_settings *s, const char *text, struct pl_error *err)
 {
@@ -141,8 +142,8 @@ static void test_options(void **state)
 
 static void test_file(void **state)
 {
-	char path[] = "/tmp/podlane-settings.XXXXXX";
-	int fd = mkstemp(path);
+	char path[200];
+	int fd = mkstemp(scratch_template(path, sizeof(path), "settings"));
 	struct pl_settings s;
 	struct pl_error err = {0};
 	static const char text[] = "{\n  \"maxFlows\": 4096,\n  \"attach\"\n}\n";

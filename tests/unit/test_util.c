@@ -14,12 +14,13 @@
 
 #include "common/log.h"
 #include "common/util.h"
+#include "scratch.h"
 
-static char dir[] = "/tmp/podlane-test-util-XXXXXX";
+static char dir[96];
 
 static int make_dir(void **state)
 {
-	return mkdtemp(dir) ? 0 : -1;
+	return mkdtemp(scratch_template(dir, sizeof(dir), "util")) ? 0 : -1;
 }
 
 static int remove_dir(void **state)
