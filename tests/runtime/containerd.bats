@@ -62,6 +62,12 @@ engine_down() {
 }
 
 c() { ctr -a "$T/c/c.sock" "$@"; }
+# Debian's own python3, whatever else comes first in PATH.
+cri_client() {
+	local why
+	why=$(/usr/bin/python3 -c 'import grpc; from grpc_tools import protoc' 2>&1) ||
+		skip "what cri.py imports is not installed: ${why##*$'\n'}"
+}
 cri() { CRI_CGROUP=/$group /usr/bin/python3 "$BATS_TEST_DIRNAME/cri.py" "$T/c/c.sock" "$@"; }
 
 # ctr has these two folders built in.
@@ -88,7 +94,7 @@ lay_built_in_folders() {
 
 @test "containerd: pod sandboxes by CRI, several at once, hello between two, everything gone after" {
 	need python3
-	/usr/bin/python3 -c 'import grpc_tools' 2>/dev/null || skip "python3-grpc-tools is not installed"
+	cri_client
 	engine_up "$(conflist 1.0.0 '{"type":"portmap","capabilities":{"portMappings":true}}')"
 	await 20 network_ready
 	cri run p1 p2 p3 p4 >"$T/pods"
@@ -110,7 +116,7 @@ network_ready() { cri status | grep -q '^NetworkReady True'; }
 
 @test "containerd: a sandbox is removed while the daemon is dead; a new one says why it must wait" {
 	need python3
-	/usr/bin/python3 -c 'import grpc_tools' 2>/dev/null || skip "python3-grpc-tools is not installed"
+	cri_client
 	engine_up "$(conflist 1.0.0)"
 	await 20 network_ready
 	read -r _ id _ < <(cri run p1)

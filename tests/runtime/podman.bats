@@ -3,6 +3,7 @@
 # podman with its CNI backend (podman 4; podman 5 has netavark alone, see netavark.bats): podlane by
 # itself, with the plugins that stand after it in a list, and after ptp as an accelerator.
 # time limit: 400
+# of the release: ! podman --version | grep -qE ' version [5-9]' -- its podman has no CNI
 # shellcheck disable=SC2030,SC2031,SC2154 # each test is a subshell; variables of lib.bash
 
 load lib
