@@ -54,7 +54,7 @@ teardown_file() {
 }
 teardown() {
 	kill -CONT "$(daemon_pid)" 2>/dev/null || :
-	rm -rf "$BATS_FILE_TMPDIR/conf.json"
+	rm -f "${BATS_FILE_TMPDIR:?}/conf.json"
 }
 
 # own: podlane's routes, one a line
