@@ -17,7 +17,7 @@ enum {
 struct add {
 	const struct cni_request *r;
 	struct pl_netconf conf;
-	struct cni_wishes wishes;
+	struct cni_pod_args pod_args;
 	char host_ifname[IF_NAMESIZE]; /* mode accelerate */
 	json_t *addresses; /* of a delegated IPAM, or of prevResult; NULL: the daemon chooses */
 	json_t *routes;	   /* of a delegated IPAM; NULL: none */
@@ -30,7 +30,7 @@ struct add {
 static void add_clear(struct add *a)
 {
 	pl_netconf_clear(&a->conf);
-	cni_wishes_clear(&a->wishes);
+	cni_pod_args_clear(&a->pod_args);
 	json_decref(a->addresses);
 	json_decref(a->routes);
 	pl_closep(&a->netns);
@@ -108,18 +108,18 @@ static json_t *add_request(const struct add *a)
 		failed = json_object_set_new(q, "netns", json_string(env->netns));
 	if (!failed)
 		failed = json_object_set_new(q, "network", pl_netconf_to_json(&a->conf));
-	if (!failed && a->wishes.pod)
-		failed = json_object_set(q, "pod", a->wishes.pod);
+	if (!failed && a->pod_args.pod)
+		failed = json_object_set(q, "pod", a->pod_args.pod);
 	if (!failed && a->addresses)
 		failed = json_object_set(q, "addresses", a->addresses);
-	else if (!failed && a->wishes.ips)
-		failed = json_object_set(q, "ips", a->wishes.ips);
+	else if (!failed && a->pod_args.ips)
+		failed = json_object_set(q, "ips", a->pod_args.ips);
 	if (!failed && a->routes)
 		failed = json_object_set(q, "routes", a->routes);
 	if (!failed && a->host_ifname[0])
 		failed = json_object_set_new(q, "hostIfname", json_string(a->host_ifname));
-	else if (!failed && a->wishes.mac[0])
-		failed = json_object_set_new(q, "mac", json_string(a->wishes.mac));
+	else if (!failed && a->pod_args.mac[0])
+		failed = json_object_set_new(q, "mac", json_string(a->pod_args.mac));
 	return failed ? NULL : TAKE_PTR(q);
 }
 
@@ -186,7 +186,7 @@ static int add_prepare(struct add *a, struct cni_error *err)
 
 	code = cni_conf_parse(a->r, &a->conf, err);
 	if (!code)
-		code = cni_wishes_parse(a->r, &a->wishes, err);
+		code = cni_pod_args_parse(a->r, &a->pod_args, err);
 	if (code)
 		return code;
 	a->netns = cni_open_netns(env->netns, err);

@@ -119,13 +119,14 @@ const char *cni_version_name(enum cni_version v);
  * What the runtime asks of podlane for this one pod: CNI_ARGS, runtimeConfig and args.cni merged.
  * Later sources of the MAC override earlier ones; addresses are united.
  */
-struct cni_wishes {
+struct cni_pod_args {
 	json_t *ips;  /* array of strings without prefix length, or NULL. Owned */
 	char mac[18]; /* "": none */
 	json_t *pod;  /* {"name","namespace","uid"} or NULL. Owned */
 };
-int cni_wishes_parse(const struct cni_request *r, struct cni_wishes *ret, struct cni_error *err);
-void cni_wishes_clear(struct cni_wishes *w);
+int cni_pod_args_parse(const struct cni_request *r, struct cni_pod_args *ret,
+		       struct cni_error *err);
+void cni_pod_args_clear(struct cni_pod_args *w);
 
 /* result.c: pure; callers own what is returned, NULL: no memory. */
 /* @endpoint, @routes, @dns: of the daemon's reply; @netns: CNI_NETNS. */

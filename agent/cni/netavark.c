@@ -220,7 +220,7 @@ static int create(const json_t *input, json_t **ret, struct cni_error *err)
 	return 0;
 }
 
-static json_t *wishes(const json_t *options)
+static json_t *pod_args(const json_t *options)
 {
 	pl_autojson json_t *w = json_object();
 	json_t *ips = json_object_get(options, "static_ips");
@@ -325,7 +325,7 @@ static int setup(const json_t *input, const char *netns, const struct cni_env *b
 	if (!conf)
 		return err->code;
 	json_object_set_new(conf, "runtimeConfig",
-			    wishes(json_object_get(input, "network_options")));
+			    pod_args(json_object_get(input, "network_options")));
 	code = add_as_cni(conf, &env, &result, err);
 	if (code)
 		return code;

@@ -193,8 +193,8 @@ static bool same_ip(const json_t *list, const char *text)
 }
 
 /* "10.0.0.5" or "10.0.0.5/24": the prefix length is podlane's own matter. */
-static int wish_ip(struct cni_wishes *w, const char *text, int code, const char *where,
-		   struct cni_error *err)
+static int put_ip(struct cni_pod_args *w, const char *text, int code, const char *where,
+		  struct cni_error *err)
 {
 	char buf[PL_IP_STRLEN];
 	struct pl_prefix p;
@@ -210,8 +210,8 @@ static int wish_ip(struct cni_wishes *w, const char *text, int code, const char 
 	return 0;
 }
 
-static int wish_mac(struct cni_wishes *w, const char *text, int code, const char *where,
-		    struct cni_error *err)
+static int put_mac(struct cni_pod_args *w, const char *text, int code, const char *where,
+		   struct cni_error *err)
 {
 	struct pl_mac mac;
 
@@ -222,7 +222,8 @@ static int wish_mac(struct cni_wishes *w, const char *text, int code, const char
 	return 0;
 }
 
-static int wish_pod(struct cni_wishes *w, const char *key, const char *value, struct cni_error *err)
+static int put_pod(struct cni_pod_args *w, const char *key, const char *value,
+		   struct cni_error *err)
 {
 	if (!w->pod)
 		w->pod = json_object();
@@ -231,29 +232,29 @@ static int wish_pod(struct cni_wishes *w, const char *key, const char *value, st
 	return 0;
 }
 
-static int args_ips(struct cni_wishes *w, char *value, struct cni_error *err)
+static int args_ips(struct cni_pod_args *w, char *value, struct cni_error *err)
 {
 	char *save, *one;
 	int code = 0;
 
 	for (one = strtok_r(value, ",", &save); one && !code; one = strtok_r(NULL, ",", &save))
-		code = wish_ip(w, one, CNI_BAD_ENV, "CNI_ARGS", err);
+		code = put_ip(w, one, CNI_BAD_ENV, "CNI_ARGS", err);
 	return code;
 }
 
 /* 1: the key is not podlane's. */
-static int args_pair(struct cni_wishes *w, const char *key, char *value, struct cni_error *err)
+static int args_pair(struct cni_pod_args *w, const char *key, char *value, struct cni_error *err)
 {
 	if (strcmp(key, "IP") == 0)
 		return args_ips(w, value, err);
 	if (strcmp(key, "MAC") == 0)
-		return wish_mac(w, value, CNI_BAD_ENV, "CNI_ARGS", err);
+		return put_mac(w, value, CNI_BAD_ENV, "CNI_ARGS", err);
 	if (strcmp(key, "K8S_POD_NAME") == 0)
-		return wish_pod(w, "name", value, err);
+		return put_pod(w, "name", value, err);
 	if (strcmp(key, "K8S_POD_NAMESPACE") == 0)
-		return wish_pod(w, "namespace", value, err);
+		return put_pod(w, "namespace", value, err);
 	if (strcmp(key, "K8S_POD_UID") == 0)
-		return wish_pod(w, "uid", value, err);
+		return put_pod(w, "uid", value, err);
 	if (strcmp(key, "K8S_POD_INFRA_CONTAINER_ID") == 0 || strcmp(key, "IgnoreUnknown") == 0)
 		return 0;
 	return -ENOENT;
@@ -269,7 +270,7 @@ static bool means_true(const char *value)
 	return false;
 }
 
-static int args_parse(struct cni_wishes *w, const char *args, bool ignore_unknown,
+static int args_parse(struct cni_pod_args *w, const char *args, bool ignore_unknown,
 		      struct cni_error *err)
 {
 	pl_autofree char *copy = strdup(args);
@@ -302,7 +303,7 @@ static int args_parse(struct cni_wishes *w, const char *args, bool ignore_unknow
 	return 0;
 }
 
-static int conf_ips(struct cni_wishes *w, const json_t *from, const char *where,
+static int conf_ips(struct cni_pod_args *w, const json_t *from, const char *where,
 		    struct cni_error *err)
 {
 	const json_t *ips = json_object_get(from, "ips");
@@ -313,46 +314,46 @@ static int conf_ips(struct cni_wishes *w, const json_t *from, const char *where,
 	if (ips && !json_is_array(ips) && !json_is_null(ips))
 		return cni_fail(err, CNI_BAD_CONFIG, "%s.ips is no list", where);
 	json_array_foreach (ips, i, ip) {
-		code = wish_ip(w, json_string_value(ip), CNI_BAD_CONFIG, where, err);
+		code = put_ip(w, json_string_value(ip), CNI_BAD_CONFIG, where, err);
 		if (code)
 			return code;
 	}
 	return 0;
 }
 
-static int conf_wishes(struct cni_wishes *w, const json_t *from, const char *where,
-		       struct cni_error *err)
+static int conf_pod_args(struct cni_pod_args *w, const json_t *from, const char *where,
+			 struct cni_error *err)
 {
 	const json_t *mac = json_object_get(from, "mac");
 	int code = conf_ips(w, from, where, err);
 
 	if (!code && mac && !(json_is_string(mac) && !json_string_length(mac)))
-		code = wish_mac(w, json_string_value(mac), CNI_BAD_CONFIG, where, err);
+		code = put_mac(w, json_string_value(mac), CNI_BAD_CONFIG, where, err);
 	return code;
 }
 
-int cni_wishes_parse(const struct cni_request *r, struct cni_wishes *ret, struct cni_error *err)
+int cni_pod_args_parse(const struct cni_request *r, struct cni_pod_args *ret, struct cni_error *err)
 {
 	const json_t *args = json_object_get(json_object_get(r->conf, "args"), "cni");
 	const json_t *runtime = json_object_get(r->conf, "runtimeConfig");
 	int code = 0;
 
-	*ret = (struct cni_wishes){.mac = ""};
+	*ret = (struct cni_pod_args){.mac = ""};
 	/* With a delegated IPAM further keys may be that plugin's. */
 	if (r->env.args && *r->env.args)
 		code = args_parse(ret, r->env.args, r->ipam != NULL, err);
 	if (!code)
-		code = conf_wishes(ret, args, "args.cni", err);
+		code = conf_pod_args(ret, args, "args.cni", err);
 	if (!code)
-		code = conf_wishes(ret, runtime, "runtimeConfig", err);
+		code = conf_pod_args(ret, runtime, "runtimeConfig", err);
 	return code;
 }
 
-void cni_wishes_clear(struct cni_wishes *w)
+void cni_pod_args_clear(struct cni_pod_args *w)
 {
 	json_decref(w->ips);
 	json_decref(w->pod);
-	*w = (struct cni_wishes){.mac = ""};
+	*w = (struct cni_pod_args){.mac = ""};
 }
 
 int cni_conf_parse(const struct cni_request *r, struct pl_netconf *ret, struct cni_error *err)

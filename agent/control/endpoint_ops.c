@@ -63,7 +63,7 @@ static void undo_endpoint_add(void *arg, const json_t *endpoint)
 		return;
 	pl_info("endpoint undone: its client left without the answer container=%s ifname=%s", id,
 		ifname);
-	if (pl_leave(parts->endpoints, pod, on_unread_removed, NULL) < 0)
+	if (pl_endpoint_remove(parts->endpoints, pod, on_unread_removed, NULL) < 0)
 		pl_error_log("endpoint not undone container=%s: out of memory", id);
 }
 
@@ -139,7 +139,7 @@ static struct removal *removal_new(struct pl_client *client, json_t *reply)
 
 static void removal_add(const struct pl_parts *parts, struct removal *all, struct pl_endpoint *pod)
 {
-	int r = pl_leave(parts->endpoints, pod, on_removed, all);
+	int r = pl_endpoint_remove(parts->endpoints, pod, on_removed, all);
 
 	if (!r)
 		all->left++;

@@ -370,7 +370,7 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 static void finish(struct pl_daemon *d)
 {
 	if (d->parts.endpoints)
-		pl_leave_settle(d->parts.endpoints);
+		pl_removals_wait(d->parts.endpoints);
 	pl_control_closep(&d->control);
 	pl_mirrors_freep(&d->parts.mirrors);
 	pl_endpoints_freep(&d->parts.endpoints);

@@ -48,7 +48,7 @@ static int check_request(struct pl_endpoints *t, const struct pl_endpoint_reques
 		return pl_fail(err, -EINVAL, "\"%s\" is no name for an interface", req->ifname);
 	pod = pl_endpoints_find(t, req->container_id, req->ifname);
 	if (pod && pl_endpoint_is_leaving(pod)) {
-		pl_leave_settle(t);
+		pl_removals_wait(t);
 		pod = pl_endpoints_find(t, req->container_id, req->ifname);
 	}
 	if (pod)

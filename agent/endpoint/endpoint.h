@@ -46,8 +46,6 @@ int pl_endpoints_add(struct pl_endpoints *t, const struct pl_endpoint_request *r
  */
 int pl_endpoints_delete_leftover(struct pl_endpoints *t, const char *container_id,
 				 const char *ifname, struct pl_error *err);
-/* The last step of remove.h: record, addresses and place, when the datapath holds nothing of it. */
-void pl_endpoints_forget(struct pl_endpoints *t, struct pl_endpoint *pod);
 /*
  * Compares record, links, maps and attachments; differences as sentences in @differences.
  * @conf may be NULL (routes are then not compared).

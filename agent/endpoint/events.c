@@ -61,7 +61,7 @@ void pl_endpoints_link_gone(struct pl_endpoints *t, const struct pl_nl_link *lin
 	if (!pl_endpoint_is_leaving(pod))
 		pl_info("link gone host=%s container=%s", pod->rec.host_ifname,
 			pod->rec.container_id);
-	pl_leave_link_gone(t, pod);
+	pl_endpoint_link_gone(t, pod);
 }
 
 /* The link of a record: by index, unless that was given to another device since. */
@@ -87,7 +87,7 @@ void pl_endpoints_sweep(struct pl_endpoints *t)
 		if (!link) {
 			pl_info("record without link removed container=%s ifname=%s host=%s",
 				pod->rec.container_id, pod->rec.ifname, pod->rec.host_ifname);
-			pl_leave_link(t, pod);
+			pl_endpoint_release(t, pod);
 			continue;
 		}
 		pl_endpoint_copy_text(pod->rec.host_ifname, sizeof(pod->rec.host_ifname),

@@ -31,7 +31,7 @@ struct batch {
 	bool busy;
 };
 
-struct pl_leave {
+struct pl_removals {
 	struct batch batches[REAPERS];
 	struct event *turn; /* made active by hand: runs behind what this turn still has to do */
 	struct pl_endpoint *first, **last;
@@ -40,7 +40,7 @@ struct pl_leave {
 
 /* ---- one endpoint ---- */
 
-static void dequeue(struct pl_leave *l, struct pl_endpoint *pod)
+static void dequeue(struct pl_removals *l, struct pl_endpoint *pod)
 {
 	struct pl_endpoint **at = &l->first;
 
@@ -67,10 +67,27 @@ static void notify_waiters(struct pl_waiter *waiters, const struct pl_error *err
 /* One endpoint of the latest batch is done with. */
 static void batch_done(struct pl_endpoints *t)
 {
-	if (--t->removal->going)
+	if (--t->removals->going)
 		return;
 	pl_datapath_expedite_end(t->opts.dp);
-	event_active(t->removal->turn, EV_TIMEOUT, 0); /* the next batch */
+	event_active(t->removals->turn, EV_TIMEOUT, 0); /* the next batch */
+}
+
+/* Record, addresses and place, when the datapath holds nothing of it. */
+static void forget(struct pl_endpoints *t, struct pl_endpoint *pod)
+{
+	const struct pl_record *rec = &pod->rec;
+	int r = pl_record_remove(t->opts.run_dir, rec->container_id, rec->ifname);
+
+	if (r < 0)
+		pl_error_log("record not removed container=%s ifname=%s error=\"%s\"",
+			     rec->container_id, rec->ifname, strerror(-r));
+	pl_lease_release(t, rec);
+	if (rec->mode == PL_MODE_POD)
+		pl_host_forget_link(t->opts.host, rec->ifindex);
+	pl_info("endpoint removed container=%s ifname=%s network=%s id=%u", rec->container_id,
+		rec->ifname, rec->network, pod->id);
+	pl_endpoints_drop(t, pod);
 }
 
 static void take_down(struct pl_endpoints *t, struct pl_endpoint *pod)
@@ -82,7 +99,7 @@ static void take_down(struct pl_endpoints *t, struct pl_endpoint *pod)
 	if (pl_reconcile_withdraw(t->opts.reconcile, &pod->facts, &err) < 0)
 		pl_warn("endpoint not wholly detached container=%s error=\"%s\"",
 			pod->rec.container_id, err.text);
-	pl_endpoints_forget(t, pod);
+	forget(t, pod);
 	notify_waiters(waiters, NULL);
 }
 
@@ -93,7 +110,7 @@ static void leave_queue(struct pl_endpoints *t, struct pl_endpoint *pod)
 	bool deleting = pod->state == PL_STATE_DELETING;
 
 	if (pl_endpoint_is_leaving(pod))
-		dequeue(t->removal, pod);
+		dequeue(t->removals, pod);
 	if (deleting)
 		batch_done(t);
 	pl_endpoint_event(pod, PL_EVENT_GONE);
@@ -101,14 +118,14 @@ static void leave_queue(struct pl_endpoints *t, struct pl_endpoint *pod)
 		pl_masq_del(t->opts.masq, &rec, 1);
 }
 
-void pl_leave_link_gone(struct pl_endpoints *t, struct pl_endpoint *pod)
+void pl_endpoint_link_gone(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
 	leave_queue(t, pod);
 	pl_reconcile_device_gone(t->opts.reconcile, &pod->facts);
 	take_down(t, pod);
 }
 
-void pl_leave_link(struct pl_endpoints *t, struct pl_endpoint *pod)
+void pl_endpoint_release(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
 	leave_queue(t, pod);
 	take_down(t, pod);
@@ -123,7 +140,7 @@ static void restore(struct pl_endpoints *t, struct pl_endpoint *pod, int code)
 	pl_fail(&err, code, "delete the link %s of %s:%s: %s", pod->rec.host_ifname,
 		pod->rec.container_id, pod->rec.ifname, strerror(-code));
 	pl_error_log("endpoint not removed error=\"%s\"", err.text);
-	dequeue(t->removal, pod);
+	dequeue(t->removals, pod);
 	batch_done(t);
 	pl_endpoint_event(pod, PL_EVENT_REFUSED);
 	if (pl_masq_add(t->opts.masq, &pod->rec, &why) < 0)
@@ -134,7 +151,7 @@ static void restore(struct pl_endpoints *t, struct pl_endpoint *pod, int code)
 
 /* ---- batches ---- */
 
-static struct batch *idle_batch(struct pl_leave *l)
+static struct batch *idle_batch(struct pl_removals *l)
 {
 	for (size_t i = 0; i < REAPERS; i++)
 		if (!l->batches[i].busy)
@@ -157,7 +174,7 @@ static uint32_t draw_group(const struct pl_endpoints *t)
 
 static void start(struct pl_endpoints *t)
 {
-	struct pl_leave *l = t->removal;
+	struct pl_removals *l = t->removals;
 	struct batch *batch = idle_batch(l);
 	const struct pl_record *going[PL_REAPER_MAX];
 	struct pl_endpoint *next;
@@ -171,7 +188,7 @@ static void start(struct pl_endpoints *t)
 		/* An index whose link is elsewhere may be another link's. */
 		if (pod->rec.mode == PL_MODE_ACCELERATE ||
 		    !pl_links_get(pl_host_links(t->opts.host), pod->rec.ifindex)) {
-			pl_leave_link(t, pod);
+			pl_endpoint_release(t, pod);
 			continue;
 		}
 		pl_endpoint_event(pod, PL_EVENT_DELETE);
@@ -198,7 +215,7 @@ static void reaped_one(uint32_t ifindex, int code, void *arg)
 	if (code < 0)
 		restore(t, pod, code);
 	else
-		pl_leave_link_gone(t, pod);
+		pl_endpoint_link_gone(t, pod);
 }
 
 static void end_batch(struct batch *batch)
@@ -225,10 +242,10 @@ static void on_reaped(evutil_socket_t fd, short what, void *arg)
 	pl_host_update(t->opts.host);
 }
 
-int pl_leave(struct pl_endpoints *t, struct pl_endpoint *pod,
-	     void (*done)(void *arg, const struct pl_error *err), void *arg)
+int pl_endpoint_remove(struct pl_endpoints *t, struct pl_endpoint *pod,
+		       void (*done)(void *arg, const struct pl_error *err), void *arg)
 {
-	struct pl_leave *l = t->removal;
+	struct pl_removals *l = t->removals;
 	struct pl_waiter *w = malloc(sizeof(*w));
 	struct pl_error err = {0};
 
@@ -249,9 +266,9 @@ int pl_leave(struct pl_endpoints *t, struct pl_endpoint *pod,
 	return 0;
 }
 
-void pl_leave_settle(struct pl_endpoints *t)
+void pl_removals_wait(struct pl_endpoints *t)
 {
-	struct pl_leave *l = t->removal;
+	struct pl_removals *l = t->removals;
 
 	while (l && l->first) {
 		start(t);
@@ -277,9 +294,9 @@ static int make_batch(struct pl_endpoints *t, struct batch *ret, struct pl_error
 	return 0;
 }
 
-int pl_leave_new(struct pl_endpoints *t, struct pl_leave **ret, struct pl_error *err)
+int pl_removals_new(struct pl_endpoints *t, struct pl_removals **ret, struct pl_error *err)
 {
-	pl_cleanup(pl_leave_freep) struct pl_leave *l = calloc(1, sizeof(*l));
+	pl_cleanup(pl_removals_freep) struct pl_removals *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return pl_fail(err, -ENOMEM, "removal of endpoints: out of memory");
@@ -297,9 +314,9 @@ int pl_leave_new(struct pl_endpoints *t, struct pl_leave **ret, struct pl_error 
 	return 0;
 }
 
-void pl_leave_freep(struct pl_leave **ref)
+void pl_removals_freep(struct pl_removals **ref)
 {
-	struct pl_leave *l = TAKE_PTR(*ref);
+	struct pl_removals *l = TAKE_PTR(*ref);
 
 	if (!l)
 		return;
@@ -311,20 +328,4 @@ void pl_leave_freep(struct pl_leave **ref)
 	if (l->turn)
 		event_free(l->turn);
 	free(l);
-}
-
-void pl_endpoints_forget(struct pl_endpoints *t, struct pl_endpoint *pod)
-{
-	const struct pl_record *rec = &pod->rec;
-	int r = pl_record_remove(t->opts.run_dir, rec->container_id, rec->ifname);
-
-	if (r < 0)
-		pl_error_log("record not removed container=%s ifname=%s error=\"%s\"",
-			     rec->container_id, rec->ifname, strerror(-r));
-	pl_lease_release(t, rec);
-	if (rec->mode == PL_MODE_POD)
-		pl_host_forget_link(t->opts.host, rec->ifindex);
-	pl_info("endpoint removed container=%s ifname=%s network=%s id=%u", rec->container_id,
-		rec->ifname, rec->network, pod->id);
-	pl_endpoints_drop(t, pod);
 }

@@ -7,22 +7,24 @@
 #ifndef PODLANE_ENDPOINT_REMOVE_H
 #define PODLANE_ENDPOINT_REMOVE_H
 
-int pl_leave_new(struct pl_endpoints *t, struct pl_leave **ret, struct pl_error *err);
-void pl_leave_freep(struct pl_leave **leave);
+#include "endpoint/table.h"
+
+int pl_removals_new(struct pl_endpoints *t, struct pl_removals **ret, struct pl_error *err);
+void pl_removals_freep(struct pl_removals **removals);
 
 /*
  * Removes everything of @pod, and frees it. @done is told later, never from inside: without an
  * error when nothing is left; with one where the link could not be deleted, and then the endpoint
  * stays as it was. More than one may ask. 0 or -ENOMEM.
  */
-int pl_leave(struct pl_endpoints *t, struct pl_endpoint *pod,
-	     void (*done)(void *arg, const struct pl_error *err), void *arg);
+int pl_endpoint_remove(struct pl_endpoints *t, struct pl_endpoint *pod,
+		       void (*done)(void *arg, const struct pl_error *err), void *arg);
 /* Waits for all that leave. */
-void pl_leave_settle(struct pl_endpoints *t);
+void pl_removals_wait(struct pl_endpoints *t);
 
 /* The link has gone by itself or by us: the rest of @pod goes at once. */
-void pl_leave_link_gone(struct pl_endpoints *t, struct pl_endpoint *pod);
+void pl_endpoint_link_gone(struct pl_endpoints *t, struct pl_endpoint *pod);
 /* The link stays, or is in another netns: programs are taken off it, and the rest of @pod goes. */
-void pl_leave_link(struct pl_endpoints *t, struct pl_endpoint *pod);
+void pl_endpoint_release(struct pl_endpoints *t, struct pl_endpoint *pod);
 
 #endif

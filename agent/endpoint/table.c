@@ -155,7 +155,7 @@ int pl_endpoints_new(const struct pl_endpoints_opts *opts, struct pl_endpoints *
 	t->by_link = calloc(t->n_buckets, sizeof(struct pl_endpoint *));
 	if (!t->v || !t->by_key || !t->by_link)
 		return pl_fail(err, -ENOMEM, "out of memory for %u endpoints", t->max);
-	r = pl_leave_new(t, &t->removal, err);
+	r = pl_removals_new(t, &t->removals, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(t);
@@ -168,7 +168,7 @@ void pl_endpoints_freep(struct pl_endpoints **ref)
 
 	if (!t)
 		return;
-	pl_leave_freep(&t->removal);
+	pl_removals_freep(&t->removals);
 	for (uint32_t id = 1; t->v && id < t->max; id++)
 		if (t->v[id])
 			pl_endpoints_drop(t, t->v[id]);

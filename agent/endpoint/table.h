@@ -15,7 +15,7 @@
 #include "reconcile/reconcile.h"
 
 struct event_base;
-struct pl_leave;
+struct pl_removals;
 struct pl_waiter;
 
 /* A record with its place in the datapath. */
@@ -66,7 +66,7 @@ struct pl_endpoints_opts {
 
 struct pl_endpoints {
 	struct pl_endpoints_opts opts;
-	struct pl_leave *removal;
+	struct pl_removals *removals;
 	struct pl_endpoint **v;			/* by id; entry 0 unused */
 	struct pl_endpoint **by_key, **by_link; /* buckets: of container and ifname, of ifindex */
 	uint32_t n_buckets;			/* a power of two */

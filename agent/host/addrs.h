@@ -5,7 +5,7 @@
 #ifndef PODLANE_HOST_ADDRS_H
 #define PODLANE_HOST_ADDRS_H
 
-#include "netlink/netlink.h"
+#include "netlink/types.h"
 
 struct pl_host_addr {
 	struct pl_ip ip;

@@ -5,7 +5,7 @@
 #ifndef PODLANE_HOST_LINKS_H
 #define PODLANE_HOST_LINKS_H
 
-#include "netlink/netlink.h"
+#include "netlink/types.h"
 
 struct pl_devices {
 	struct pl_nl_link *v; /* sorted by ifindex */

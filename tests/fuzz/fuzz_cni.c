@@ -25,15 +25,15 @@ static void check_error(int code, const struct cni_error *err, enum cni_version 
 	CHECK(j);
 }
 
-static void check_wishes(const struct cni_request *r)
+static void check_pod_args(const struct cni_request *r)
 {
 	struct cni_error err = {0};
-	struct cni_wishes w;
-	int code = cni_wishes_parse(r, &w, &err);
+	struct cni_pod_args w;
+	int code = cni_pod_args_parse(r, &w, &err);
 
 	if (code)
 		check_error(code, &err, r->version);
-	cni_wishes_clear(&w);
+	cni_pod_args_clear(&w);
 }
 
 static void check_results(const struct cni_request *r)
@@ -80,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (code) {
 		check_error(code, &err, r.version);
 	} else {
-		check_wishes(&r);
+		check_pod_args(&r);
 		check_results(&r);
 	}
 	check_netavark(r.conf);

@@ -105,49 +105,50 @@ static void interface_names_follow_the_specification(void **state)
 	}
 }
 
-/* The wishes as one line, or the code of the failure. */
-static const char *wishes(const char *args, const char *conf, int *ret_code)
+/* The pod_args as one line, or the code of the failure. */
+static const char *pod_args(const char *args, const char *conf, int *ret_code)
 {
 	static char line[512];
 	struct cni_env env = {.command = "ADD", .args = args};
 	struct cni_error err = {0};
 	struct cni_request r;
-	struct cni_wishes w;
+	struct cni_pod_args w;
 	pl_autofree char *ips = NULL;
 	pl_autofree char *pod = NULL;
 
 	assert_int_equal(cni_request_init(&env, conf, strlen(conf), CNI_0_3_0, &r, &err), 0);
-	*ret_code = cni_wishes_parse(&r, &w, &err);
+	*ret_code = cni_pod_args_parse(&r, &w, &err);
 	ips = w.ips ? json_dumps(w.ips, JSON_COMPACT) : NULL;
 	pod = w.pod ? json_dumps(w.pod, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 	snprintf(line, sizeof(line), "%s %s %s", ips ? ips : "-", *w.mac ? w.mac : "-",
 		 pod ? pod : "-");
-	cni_wishes_clear(&w);
+	cni_pod_args_clear(&w);
 	cni_request_clear(&r);
 	return line;
 }
 
 #define CONF "{\"cniVersion\":\"1.0.0\",\"name\":\"a\""
 
-static void wishes_come_from_three_places(void **state)
+static void pod_args_come_from_three_places(void **state)
 {
 	int code;
 
-	assert_string_equal(wishes(NULL, CONF "}", &code), "- - -");
-	assert_string_equal(wishes("IP=10.0.0.5/24,fd00::5;MAC=02:00:00:00:00:01", CONF "}", &code),
-			    "[\"10.0.0.5\",\"fd00::5\"] 02:00:00:00:00:01 -");
+	assert_string_equal(pod_args(NULL, CONF "}", &code), "- - -");
+	assert_string_equal(
+		pod_args("IP=10.0.0.5/24,fd00::5;MAC=02:00:00:00:00:01", CONF "}", &code),
+		"[\"10.0.0.5\",\"fd00::5\"] 02:00:00:00:00:01 -");
 	assert_int_equal(code, 0);
 	assert_string_equal(
-		wishes("MAC=02:00:00:00:00:01",
-		       CONF ",\"args\":{\"cni\":{\"ips\":[\"10.0.0.5\"],\"mac\":"
-			    "\"02:00:00:00:00:02\"}},\"runtimeConfig\":{\"ips\":[\"10.0.0.5/24\","
-			    "\"10.0.0.6\"],\"mac\":\"02:00:00:00:00:03\"}}",
-		       &code),
+		pod_args("MAC=02:00:00:00:00:01",
+			 CONF ",\"args\":{\"cni\":{\"ips\":[\"10.0.0.5\"],\"mac\":"
+			      "\"02:00:00:00:00:02\"}},\"runtimeConfig\":{\"ips\":[\"10.0.0.5/24\","
+			      "\"10.0.0.6\"],\"mac\":\"02:00:00:00:00:03\"}}",
+			 &code),
 		"[\"10.0.0.5\",\"10.0.0.6\"] 02:00:00:00:00:03 -");
 	assert_int_equal(code, 0);
-	assert_string_equal(wishes("K8S_POD_NAME=web;K8S_POD_NAMESPACE=shop;K8S_POD_UID=7;"
-				   "K8S_POD_INFRA_CONTAINER_ID=x",
-				   CONF "}", &code),
+	assert_string_equal(pod_args("K8S_POD_NAME=web;K8S_POD_NAMESPACE=shop;K8S_POD_UID=7;"
+				     "K8S_POD_INFRA_CONTAINER_ID=x",
+				     CONF "}", &code),
 			    "- - {\"name\":\"web\",\"namespace\":\"shop\",\"uid\":\"7\"}");
 	assert_int_equal(code, 0);
 }
@@ -156,34 +157,34 @@ static void unknown_arguments_follow_ignore_unknown(void **state)
 {
 	int code;
 
-	wishes("FOO=1", CONF "}", &code);
+	pod_args("FOO=1", CONF "}", &code);
 	assert_int_equal(code, CNI_BAD_ENV);
-	wishes("FOO=1;IgnoreUnknown=1", CONF "}", &code);
+	pod_args("FOO=1;IgnoreUnknown=1", CONF "}", &code);
 	assert_int_equal(code, 0);
-	wishes("IgnoreUnknown=true;FOO=1", CONF "}", &code);
+	pod_args("IgnoreUnknown=true;FOO=1", CONF "}", &code);
 	assert_int_equal(code, 0);
-	wishes("IgnoreUnknown=0;FOO=1", CONF "}", &code);
+	pod_args("IgnoreUnknown=0;FOO=1", CONF "}", &code);
 	assert_int_equal(code, CNI_BAD_ENV);
-	wishes("FOO", CONF "}", &code);
+	pod_args("FOO", CONF "}", &code);
 	assert_int_equal(code, CNI_BAD_ENV);
 	/* They may be the delegated plugin's. */
-	wishes("GATEWAY=10.0.0.1", CONF ",\"ipam\":{\"type\":\"static\"}}", &code);
+	pod_args("GATEWAY=10.0.0.1", CONF ",\"ipam\":{\"type\":\"static\"}}", &code);
 	assert_int_equal(code, 0);
 }
 
-static void a_bad_wish_is_an_error(void **state)
+static void a_bad_pod_arg_is_an_error(void **state)
 {
 	int code;
 
-	wishes("IP=10.0.0", CONF "}", &code);
+	pod_args("IP=10.0.0", CONF "}", &code);
 	assert_int_equal(code, CNI_BAD_ENV);
-	wishes(NULL, CONF ",\"runtimeConfig\":{\"ips\":[\"x\"]}}", &code);
+	pod_args(NULL, CONF ",\"runtimeConfig\":{\"ips\":[\"x\"]}}", &code);
 	assert_int_equal(code, CNI_BAD_CONFIG);
-	wishes(NULL, CONF ",\"runtimeConfig\":{\"ips\":\"10.0.0.5\"}}", &code);
+	pod_args(NULL, CONF ",\"runtimeConfig\":{\"ips\":\"10.0.0.5\"}}", &code);
 	assert_int_equal(code, CNI_BAD_CONFIG);
-	wishes(NULL, CONF ",\"runtimeConfig\":{\"mac\":\"x\"}}", &code);
+	pod_args(NULL, CONF ",\"runtimeConfig\":{\"mac\":\"x\"}}", &code);
 	assert_int_equal(code, CNI_BAD_CONFIG);
-	wishes(NULL, CONF ",\"args\":{\"cni\":{\"ips\":[7]}}}", &code);
+	pod_args(NULL, CONF ",\"args\":{\"cni\":{\"ips\":[7]}}}", &code);
 	assert_int_equal(code, CNI_BAD_CONFIG);
 }
 
@@ -277,9 +278,9 @@ int main(void)
 		cmocka_unit_test(a_verb_newer_than_the_configuration_is_refused),
 		cmocka_unit_test(every_bad_variable_is_named),
 		cmocka_unit_test(interface_names_follow_the_specification),
-		cmocka_unit_test(wishes_come_from_three_places),
+		cmocka_unit_test(pod_args_come_from_three_places),
 		cmocka_unit_test(unknown_arguments_follow_ignore_unknown),
-		cmocka_unit_test(a_bad_wish_is_an_error),
+		cmocka_unit_test(a_bad_pod_arg_is_an_error),
 		cmocka_unit_test(plugins_are_found_in_the_path_alone),
 		cmocka_unit_test(a_podman_network_becomes_a_podlane_network),
 		cmocka_unit_test(an_internal_network_has_no_way_out),
