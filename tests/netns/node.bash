@@ -130,7 +130,7 @@ emulated() { [ -n "${PODLANE_KERNEL_TEST:-}" ]; }
 # flood_start FROM ADDRESS [SECONDS]: a ping every so many seconds from now on; several may run
 flood_start() {
 	local n pause=0.002
-	n=$(find "$BATS_FILE_TMPDIR" -name 'flood-*' | wc -l)
+	n=$(cat "$BATS_FILE_TMPDIR/floods" 2>/dev/null | wc -l) # the files themselves may not be there yet
 	! emulated || pause=0.02
 	ip netns exec "$1" ping -n -i "${3:-$pause}" -W 1 "$2" >"$BATS_FILE_TMPDIR/flood-$n" 2>&1 3>&- &
 	echo "$! $BATS_FILE_TMPDIR/flood-$n $1 $2" >>"$BATS_FILE_TMPDIR/floods"
