@@ -254,7 +254,8 @@ int pl_record_from_json(const json_t *j, struct pl_record *ret, struct pl_error 
 		return pl_fail(err, -EINVAL, "a record must be an object");
 	read_number(&rd, "version", UINT32_MAX, &version);
 	if (rd.result == 0 && version != PL_RECORD_VERSION)
-		wrong(&rd, "version", "is another podlane's");
+		return pl_fail(err, -EPROTONOSUPPORT, "version %llu is not known here, %d is",
+			       (unsigned long long)version, PL_RECORD_VERSION);
 	read_text(&rd, "containerId", r.container_id, sizeof(r.container_id));
 	read_text(&rd, "ifname", r.ifname, sizeof(r.ifname));
 	read_text(&rd, "network", r.network, sizeof(r.network));

@@ -51,7 +51,10 @@ void pl_host_ifname(const char *container_id, const char *ifname, char ret[IFNAM
 
 /* Caller owns the object. */
 json_t *pl_record_to_json(const struct pl_record *r);
-/* 0, -EINVAL with the key named; *ret untouched on failure. Unknown keys are let pass. */
+/*
+ * 0, -EINVAL with the key named, -EPROTONOSUPPORT (another version's); *ret untouched on failure.
+ * Unknown keys are let pass.
+ */
 int pl_record_from_json(const json_t *j, struct pl_record *ret, struct pl_error *err);
 
 /*
@@ -64,14 +67,14 @@ int pl_record_path(const char *run_dir, const char *container_id, const char *if
 int pl_record_save(const char *run_dir, const struct pl_record *r);
 /* Already gone is success. */
 int pl_record_remove(const char *run_dir, const char *container_id, const char *ifname);
-/* 0, -ENOENT, -EINVAL (broken), another -errno; *ret untouched on failure. */
+/* 0, -ENOENT, -EINVAL (broken), -EPROTONOSUPPORT, another -errno; *ret untouched on failure. */
 int pl_record_load(const char *run_dir, const char *container_id, const char *ifname,
 		   struct pl_record *ret, struct pl_error *err);
 /*
  * Calls @fn for each readable record; a file that does not parse is renamed to *.bad, told by
  * @bad (may be NULL) and passed over: one broken file must not cost the others. One that cannot be
- * read now (rights, memory) is told and left. @fn's non-zero ends it and is returned; it may save
- * and remove records.
+ * read now (rights, memory), or is another version's, is told and left. @fn's non-zero ends it and
+ * is returned; it may save and remove records.
  */
 int pl_record_each(const char *run_dir, int (*fn)(const struct pl_record *r, void *arg),
 		   void (*bad)(const char *path, const struct pl_error *err, void *arg), void *arg);

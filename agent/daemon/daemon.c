@@ -341,6 +341,8 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 	if (!r)
 		r = pl_nl_open(-1, &d->nl, err);
 	if (!r)
+		r = pl_endpoints_survey(d->settings.run_dir, d->nl, d->settings.max_endpoints, err);
+	if (!r)
 		r = open_datapath(d, err);
 	if (r < 0)
 		return r;

@@ -113,6 +113,20 @@ static int parse_options(int argc, char **argv, struct pl_settings *s, struct op
 	return 0;
 }
 
+static int exit_status(int code)
+{
+	switch (code) {
+	case -EINVAL:
+	case -ENOTSUP:
+		return 2;
+	case -EPROTONOSUPPORT:
+	case -EUSERS:
+		return 3;
+	default:
+		return 1;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct pl_daemon d = {.lock_fd = -1, .parts.started_ns = pl_now_ns()};
@@ -134,7 +148,7 @@ int main(int argc, char **argv)
 	pl_settings_clear(&d.settings);
 	if (r < 0) {
 		pl_error_log("podlaned: %s", err.text);
-		return err.code == -EINVAL || err.code == -ENOTSUP ? 2 : 1;
+		return exit_status(err.code);
 	}
 	return 0;
 }

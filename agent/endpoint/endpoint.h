@@ -27,6 +27,12 @@ struct pl_endpoint_request {
 };
 
 /*
+ * Whether a start can take over all endpoints that records name: call it before anything is
+ * changed. -EPROTONOSUPPORT: some are of another version of podlane; -EUSERS: more of them live
+ * than there is @room for. Broken files are set aside.
+ */
+int pl_endpoints_survey(const char *run_dir, struct pl_nl *nl, uint32_t room, struct pl_error *err);
+/*
  * Reads the records of earlier runs. Records of an ADD that never ended are undone; broken files
  * are set aside. Call before the first resync. 0 or -errno.
  */

@@ -64,15 +64,19 @@ void pl_endpoints_link_gone(struct pl_endpoints *t, const struct pl_nl_link *lin
 	pl_endpoint_link_gone(t, pod);
 }
 
-/* The link of a record: by index, unless that was given to another device since. */
-static const struct pl_nl_link *link_of(const struct pl_endpoints *t, const struct pl_record *rec)
+bool pl_endpoint_has_link(const struct pl_record *rec, const struct pl_nl_link *link)
+{
+	return link->ifindex == rec->ifindex &&
+	       (!strcmp(link->name, rec->host_ifname) ||
+		!memcmp(link->mac.bytes, rec->host_mac.bytes, sizeof(link->mac.bytes)));
+}
+
+const struct pl_nl_link *pl_endpoint_link_of(const struct pl_endpoints *t,
+					     const struct pl_record *rec)
 {
 	const struct pl_nl_link *link = pl_links_get(pl_host_links(t->opts.host), rec->ifindex);
 
-	if (link && strcmp(link->name, rec->host_ifname) &&
-	    memcmp(link->mac.bytes, rec->host_mac.bytes, sizeof(link->mac.bytes)))
-		link = NULL;
-	return link;
+	return link && pl_endpoint_has_link(rec, link) ? link : NULL;
 }
 
 void pl_endpoints_sweep(struct pl_endpoints *t)
@@ -83,7 +87,7 @@ void pl_endpoints_sweep(struct pl_endpoints *t)
 
 		if (!pod)
 			continue;
-		link = link_of(t, &pod->rec);
+		link = pl_endpoint_link_of(t, &pod->rec);
 		if (!link) {
 			pl_info("record without link removed container=%s ifname=%s host=%s",
 				pod->rec.container_id, pod->rec.ifname, pod->rec.host_ifname);

@@ -29,6 +29,13 @@ void pl_endpoint_copy_text(char *to, size_t size, const char *from);
  */
 bool pl_endpoint_is_shaped(struct pl_endpoints *t, const struct pl_nl_link *link);
 
+/* ---- events.c ---- */
+
+/* Whether @link is the host end that the record names: its index may be another device's since. */
+bool pl_endpoint_has_link(const struct pl_record *rec, const struct pl_nl_link *link);
+const struct pl_nl_link *pl_endpoint_link_of(const struct pl_endpoints *t,
+					     const struct pl_record *rec);
+
 /* ---- state.c ---- */
 
 /* Changes the state as the table says. What the table does not know is logged, once. */

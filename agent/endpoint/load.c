@@ -51,6 +51,82 @@ static void undo_half_made(struct pl_endpoints *t, const struct pl_record *rec)
 	(void)pl_record_remove(t->opts.run_dir, rec->container_id, rec->ifname);
 }
 
+/* It would be swept later, but takes the place of one that lives. */
+static void forget_stale(struct pl_endpoints *t, const struct pl_record *rec)
+{
+	pl_info("record without link removed container=%s ifname=%s host=%s", rec->container_id,
+		rec->ifname, rec->host_ifname);
+	(void)pl_record_remove(t->opts.run_dir, rec->container_id, rec->ifname);
+}
+
+/* ---- before anything is changed ---- */
+
+struct survey {
+	struct pl_nl *nl;
+	uint32_t n;	  /* records that want room */
+	uint32_t unknown; /* of another version */
+	char why[256];	  /* what the first of these is */
+};
+
+static int count_record(const struct pl_record *rec, void *arg)
+{
+	struct survey *s = arg;
+
+	s->n += rec->ifindex != 0;
+	return 0;
+}
+
+static int count_living(const struct pl_record *rec, void *arg)
+{
+	struct survey *s = arg;
+	struct pl_nl_link link;
+
+	s->n += rec->ifindex && pl_nl_link_get(s->nl, NULL, rec->ifindex, &link) == 0 &&
+		pl_endpoint_has_link(rec, &link);
+	return 0;
+}
+
+static void count_unknown(const char *path, const struct pl_error *err, void *arg)
+{
+	struct survey *s = arg;
+
+	if (err->code != -EPROTONOSUPPORT) {
+		load_bad(path, err, NULL);
+		return;
+	}
+	if (!s->unknown++)
+		snprintf(s->why, sizeof(s->why), "%.250s", err->text);
+}
+
+int pl_endpoints_survey(const char *run_dir, struct pl_nl *nl, uint32_t room, struct pl_error *err)
+{
+	struct survey s = {.nl = nl};
+	int r = pl_record_each(run_dir, count_record, count_unknown, &s);
+
+	if (!r && !s.unknown && s.n > room) {
+		s.n = 0; /* those whose link has gone want none */
+		r = pl_record_each(run_dir, count_living, NULL, &s);
+	}
+	if (r < 0)
+		return pl_fail(err, r, "read the records under %s: %s", run_dir, strerror(-r));
+	if (s.unknown)
+		return pl_fail(err, -EPROTONOSUPPORT,
+			       "%u endpoints are of another version of podlane (%s): start the "
+			       "podlaned that made them, or delete them with that one first; the "
+			       "datapath is left as it is",
+			       s.unknown, s.why);
+	if (s.n > room)
+		return pl_fail(
+			err, -EUSERS,
+			"%u endpoints are on this node, and maxEndpoints is %u: raise it to "
+			"%u at least, or delete endpoints with the former settings first; the "
+			"datapath is left as it is",
+			s.n, room, s.n);
+	return 0;
+}
+
+/* ---- loading ---- */
+
 int pl_endpoints_load(struct pl_endpoints *t, struct pl_error *err)
 {
 	struct loading all = {0};
@@ -70,6 +146,10 @@ int pl_endpoints_load(struct pl_endpoints *t, struct pl_error *err)
 
 		if (!rec->ifindex) {
 			undo_half_made(t, rec);
+			continue;
+		}
+		if (all.n >= t->max && !pl_endpoint_link_of(t, rec)) {
+			forget_stale(t, rec);
 			continue;
 		}
 		if (pl_lease_take(t, rec, &why) < 0 ||

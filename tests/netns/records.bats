@@ -48,3 +48,49 @@ teardown_file() { load node && node_down; }
 	pings a $B4
 	rm /run/podlane/endpoints/broken:eth0.json.bad
 }
+
+everything() { find /sys/fs/bpf/podlane /run/podlane/endpoints | sort && bpftool -j link show | jq -c '.[] | [.id, .prog_id]'; }
+
+# refused SAYING [OPTION...]: a start ends with status 3, says what to do and changes nothing
+refused() {
+	local saying=$1
+	shift
+	witness_up
+	everything >"$BATS_TEST_TMPDIR/before"
+	run "$BUILD/podlaned" "$@"
+	echo "$output"
+	[ "$status" = 3 ]
+	[[ $output = *"$saying"* ]]
+	[[ $output = *"the datapath is left as it is"* ]]
+	everything | diff "$BATS_TEST_TMPDIR/before" -
+	pings a $B4
+	pings outside $C6
+	witness_down
+}
+
+@test "a record of another version ends the start, and the pods keep their datapath" {
+	record=/run/podlane/endpoints/b:eth0.json
+	daemon_stop
+	cp $record "$BATS_TEST_TMPDIR/kept"
+	sed -i 's/"version": 1/"version": 2/' $record
+	refused "version 2 is not known here, 1 is): start the podlaned that made them"
+	cp "$BATS_TEST_TMPDIR/kept" $record
+	daemon_start
+	[ "$(podlane -j status | jq .ready)" = 3 ]
+}
+
+@test "more endpoints than maxEndpoints end the start, and the pods keep their datapath" {
+	daemon_stop
+	refused "3 endpoints are on this node, and maxEndpoints is 2: raise it to 3 at least" --max-endpoints 2
+	# Records of pods that are gone want no room.
+	for n in 1 2 3; do
+		jq ".containerId = \"gone$n\" | .ifindex = 100000 + $n | .hostIfname = \"plgone$n\" | .createdNs = $n" \
+			/run/podlane/endpoints/a:eth0.json >/run/podlane/endpoints/gone$n:eth0.json
+	done
+	daemon_start --max-endpoints 3
+	[ "$(podlane -j status | jq .ready)" = 3 ]
+	[ "$(find /run/podlane/endpoints -type f | wc -l)" = 3 ]
+	daemon_stop
+	daemon_start
+	pings a $B4
+}

@@ -198,7 +198,6 @@ static void test_bad_values(void **state)
 
 	memset(long_id, 'i', sizeof(long_id) - 1);
 	long_id[sizeof(long_id) - 1] = '\0';
-	bad_value("version", json_integer(2), "version: is another podlane's");
 	bad_value("containerId", json_string("../x"), "containerId: is no container id");
 	bad_value("containerId", json_string(long_id), "containerId: is too long");
 	bad_value("ifname", json_string("a/b"), "ifname: is no interface name");
@@ -396,6 +395,29 @@ static void test_broken_files_are_set_aside(void **state)
 	assert_int_equal(s.n_bad, 0); /* told once */
 }
 
+/* It may be that of a pod that lives: whoever wrote it can read it again. */
+static void test_other_version_is_left(void **state)
+{
+	struct pl_record r = sample("later");
+	pl_autojson json_t *j = pl_record_to_json(&r);
+	pl_autofree char *text = NULL;
+	struct pl_record got;
+	struct pl_error err = {0};
+	struct seen s = {0};
+
+	json_object_set_new(j, "version", json_integer(PL_RECORD_VERSION + 1));
+	json_object_del(j, "network"); /* it knows other keys, too */
+	text = json_dumps(j, 0);
+	assert_int_equal(pl_record_save(dir, &r), 0); /* makes the folder */
+	put("later:eth0.json", text);
+	assert_int_equal(pl_record_each(dir, see, see_bad, &s), 0);
+	assert_int_equal(s.n, 0);
+	assert_int_equal(s.n_bad, 1);
+	assert_non_null(strstr(s.why[0], "version 2 is not known here, 1 is"));
+	assert_int_equal(access(path_of("later:eth0.json"), F_OK), 0);
+	assert_int_equal(pl_record_load(dir, "later", "eth0", &got, &err), -EPROTONOSUPPORT);
+}
+
 static void test_load_says_what_is_wrong(void **state)
 {
 	struct pl_record back;
@@ -469,6 +491,7 @@ int main(void)
 		IN_DIR(test_bad_names_touch_nothing),
 		IN_DIR(test_each),
 		IN_DIR(test_broken_files_are_set_aside),
+		IN_DIR(test_other_version_is_left),
 		IN_DIR(test_load_says_what_is_wrong),
 		IN_DIR(test_reader_never_sees_a_part),
 	};
