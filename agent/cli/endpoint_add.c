@@ -60,6 +60,20 @@ static enum cli_exit add_names(struct cli *cli, const struct cli_args *args,
 	return CLI_OK;
 }
 
+static enum cli_exit apply_allow(struct cli *cli, const struct cli_args *args, json_t *network)
+{
+	pl_autojson json_t *allow = json_array();
+	size_t cursor = 0;
+	const char *name;
+
+	while ((name = cli_next_value(args, "allow", &cursor)))
+		if (json_array_append_new(allow, json_string(name)))
+			return cli_out_of_memory(cli);
+	if (json_array_size(allow))
+		json_object_set(network, "allow", allow);
+	return CLI_OK;
+}
+
 /* Sets what the options say over @network. */
 static enum cli_exit apply_options(struct cli *cli, const struct cli_args *args, json_t *network)
 {
@@ -76,7 +90,7 @@ static enum cli_exit apply_options(struct cli *cli, const struct cli_args *args,
 		json_object_set_new(network, "mtu", json_integer((json_int_t)mtu));
 	if (cli_given(args, "no-antispoof"))
 		json_object_set_new(network, "antispoof", json_false());
-	return CLI_OK;
+	return apply_allow(cli, args, network);
 }
 
 static int check_network(const char *what, const struct pl_netconf *conf, struct pl_error *err)
@@ -219,6 +233,11 @@ static const struct cli_option options[] = {
 	 .help = "with netkit: without or with Ethernet"},
 	{.name = "mtu", .arg = "BYTES", .help = "of both ends; default the uplink's"},
 	{.name = "mac", .arg = "MAC", .help = "of the pod's end"},
+	{.name = "allow",
+	 .arg = "WHAT",
+	 .many = true,
+	 .choices = "vlan|non-ip|link-local",
+	 .help = "let it send this, though it cannot be verified"},
 	{.name = "no-antispoof", .help = "let it send from foreign addresses"},
 	{0},
 };

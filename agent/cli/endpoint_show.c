@@ -54,6 +54,7 @@ static void print_state(const struct cli *cli, const json_t *e, FILE *out)
 	const char *from = cli_attached(attached, "fromPod");
 	const char *to = cli_attached(attached, "toPod");
 	bool ready = cli_bool(e, "ready");
+	char allow[128];
 
 	fprintf(out, "%-12s ", "ready");
 	cli_styled(out, cli->colour, ready ? CLI_GOOD : CLI_BAD, ready ? "yes" : "no");
@@ -67,6 +68,9 @@ static void print_state(const struct cli *cli, const json_t *e, FILE *out)
 	cli_field(out, "attached", "from-pod by %s, to-pod by %s", from[0] ? from : "nothing",
 		  to[0] ? to : "nothing");
 	cli_field(out, "antispoof", "%s", cli_bool(e, "antispoof") ? "on" : "OFF");
+	cli_join(json_object_get(e, "allow"), allow, sizeof(allow));
+	if (allow[0])
+		cli_field(out, "allowed", "%s", allow);
 	cli_field(out, "masquerade", "%s", cli_bool(e, "ipMasq") ? "on" : "off");
 }
 

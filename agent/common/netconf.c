@@ -5,6 +5,7 @@
  * */
 #include <net/if.h>
 
+#include "common/allow.h"
 #include "common/json_read.h"
 #include "common/netconf_internal.h"
 
@@ -95,6 +96,12 @@ static int read_antispoof(const json_t *value, const char *path, struct pl_netco
 			  struct pl_error *err)
 {
 	return pl_json_read_bool(value, path, &conf->antispoof, err);
+}
+
+static int read_allow(const json_t *value, const char *path, struct pl_netconf *conf,
+		      struct pl_error *err)
+{
+	return pl_allow_read(value, path, &conf->allow, err);
 }
 
 static int read_mtu(const json_t *value, const char *path, struct pl_netconf *conf,
@@ -215,6 +222,7 @@ static const struct key keys[] = {
 	{"netkitMode", read_netkit_mode},
 	{"ipMasq", read_ip_masq},
 	{"antispoof", read_antispoof},
+	{"allow", read_allow},
 	{"mtu", read_mtu},
 	{"ipam", pl_netconf_read_ipam},
 	{"dns", read_dns},
@@ -375,11 +383,12 @@ static json_t *ipam_json(const struct pl_netconf *conf)
 json_t *pl_netconf_to_json(const struct pl_netconf *conf)
 {
 	pl_autojson json_t *j = json_pack(
-		"{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:o, s:b, s:b}", "name", conf->name, "mode",
-		mode_names[conf->mode], "link", link_names[conf->link], "netkitMode",
+		"{s:s, s:s, s:s, s:s, s:b, s:b, s:o, s:I, s:o, s:b, s:b}", "name", conf->name,
+		"mode", mode_names[conf->mode], "link", link_names[conf->link], "netkitMode",
 		netkit_names[conf->netkit_l2], "ipMasq", conf->ip_masq, "antispoof",
-		conf->antispoof, "mtu", (json_int_t)conf->mtu, "ipam", ipam_json(conf),
-		"disableCheck", conf->disable_check, "disableGC", conf->disable_gc);
+		conf->antispoof, "allow", pl_allow_json(conf->allow), "mtu", (json_int_t)conf->mtu,
+		"ipam", ipam_json(conf), "disableCheck", conf->disable_check, "disableGC",
+		conf->disable_gc);
 
 	if (conf->dns && json_object_set_new(j, "dns", json_deep_copy(conf->dns)))
 		return NULL;

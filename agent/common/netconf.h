@@ -45,6 +45,7 @@ struct pl_netconf {
 	bool netkit_l2;
 	bool ip_masq;
 	bool antispoof;	    /* default true */
+	uint16_t allow;	    /* PL_EP_ALLOW_*: sent although it cannot be verified */
 	uint32_t mtu;	    /* 0: that of the uplink */
 	char ipam_type[64]; /* "podlane": built in; else the delegated plugin's name */
 	/* By set, ascending. None with the built-in IPAM: the daemon's own ranges are meant. */

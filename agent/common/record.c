@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <limits.h>
 
+#include "common/allow.h"
 #include "common/record.h"
 
 #define FOLDER		 "endpoints"
@@ -56,7 +57,7 @@ json_t *pl_record_to_json(const struct pl_record *r)
 	pl_mac_format(&r->host_mac, host_mac);
 	pl_mac_format(&r->pod_mac, pod_mac);
 	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:{s:s, s:s, s:s}, s:s, s:s, s:s, s:I, "
-			 "s:I, s:s, s:s, s:I, s:o, s:b, s:b, s:s, s:I}",
+			 "s:I, s:s, s:s, s:I, s:o, s:b, s:o, s:b, s:s, s:I}",
 			 "version", PL_RECORD_VERSION, "containerId", r->container_id, "ifname",
 			 r->ifname, "network", r->network, "netns", r->netns, "netnsInode",
 			 (json_int_t)r->netns_inode, "pod", "name", r->pod_name, "namespace",
@@ -64,8 +65,9 @@ json_t *pl_record_to_json(const struct pl_record *r)
 			 link_names[r->link_kind], "hostIfname", r->host_ifname, "ifindex",
 			 (json_int_t)r->ifindex, "podIfindex", (json_int_t)r->pod_ifindex,
 			 "hostMac", host_mac, "podMac", pod_mac, "mtu", (json_int_t)r->mtu,
-			 "addresses", addrs_json(r), "antispoof", r->antispoof, "ipMasq",
-			 r->ip_masq, "ipam", r->ipam_type, "createdNs", (json_int_t)r->created_ns);
+			 "addresses", addrs_json(r), "antispoof", r->antispoof, "allow",
+			 pl_allow_json(r->allow), "ipMasq", r->ip_masq, "ipam", r->ipam_type,
+			 "createdNs", (json_int_t)r->created_ns);
 }
 
 /* --- from JSON --- */
@@ -168,6 +170,15 @@ static void read_mac(struct reader *rd, const char *key, struct pl_mac *ret)
 		wrong(rd, key, "is no MAC address");
 }
 
+/* Records of before it was written have none. */
+static void read_allow(struct reader *rd, uint16_t *ret)
+{
+	const json_t *value = json_object_get(rd->object, "allow");
+
+	if (rd->result == 0 && value)
+		rd->result = pl_allow_read(value, "allow", ret, rd->err);
+}
+
 static void read_addr(struct reader *rd, struct pl_record_addr *ret)
 {
 	char ip[PL_PREFIX_STRLEN] = "", gateway[PL_IP_STRLEN] = "";
@@ -265,6 +276,7 @@ int pl_record_from_json(const json_t *j, struct pl_record *ret, struct pl_error 
 	read_link(&rd, &r);
 	read_addrs(&rd, &r);
 	read_bool(&rd, "antispoof", &r.antispoof);
+	read_allow(&rd, &r.allow);
 	read_bool(&rd, "ipMasq", &r.ip_masq);
 	read_text(&rd, "ipam", r.ipam_type, sizeof(r.ipam_type));
 	read_number(&rd, "createdNs", INT64_MAX, &r.created_ns);

@@ -39,6 +39,7 @@ struct pl_record {
 	struct pl_record_addr addrs[PL_RECORD_ADDRS_MAX];
 	size_t n_addrs;
 	bool antispoof;
+	uint16_t allow; /* PL_EP_ALLOW_* */
 	bool ip_masq;
 	char ipam_type[64];
 	uint64_t created_ns; /* CLOCK_REALTIME: orders leases for round robin */

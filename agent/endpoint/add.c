@@ -85,6 +85,7 @@ static void start_record(struct pl_endpoints *t, const struct pl_endpoint_reques
 		.link_kind = choose_link(t, req->conf),
 		.mtu = req->conf->mtu ? req->conf->mtu : pl_host_mtu(t->opts.host),
 		.antispoof = req->conf->antispoof,
+		.allow = req->conf->allow,
 		.ip_masq = req->conf->ip_masq,
 		.netns_inode = ns->st_ino,
 		.created_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec,

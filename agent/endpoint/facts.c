@@ -50,9 +50,9 @@ static void fill_slot(struct pl_endpoints *t, const struct pl_endpoint *pod,
 		else
 			memcpy(e->ip6, ip->bytes, 16);
 	}
-	e->flags =
-		(uint16_t)((pl_endpoint_is_ready(pod) ? PL_EP_READY : 0) |
-			   (pod->shaped ? PL_EP_SHAPED : 0) | (r->antispoof ? 0 : PL_EP_TRUSTED));
+	e->flags = (uint16_t)((pl_endpoint_is_ready(pod) ? PL_EP_READY : 0) |
+			      (pod->shaped ? PL_EP_SHAPED : 0) |
+			      (r->antispoof ? 0 : PL_EP_TRUSTED) | r->allow);
 }
 
 static int add_attach(struct pl_facts *facts, enum pl_hook hook, uint32_t ifindex)

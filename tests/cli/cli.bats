@@ -221,6 +221,10 @@ on_terminal() { # ARGUMENT...: the command with a terminal as its output
 	has "ready        no: the pod end is down"
 	has "from-pod by clsact, to-pod by nothing"
 	has "antispoof    OFF"
+	lacks "allowed"
+	ok endpoint show blue
+	has "antispoof    on"
+	has "allowed      vlan, link-local"
 	ok endpoint show -j slow
 	json '.endpoint.id == 3 and (.reasons | length) == 3'
 	fails 1 'no endpoint is named "nobody"' endpoint show nobody
@@ -257,10 +261,10 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs root: network namespaces"; }
 	start
 	ip netns add red
 	ok endpoint add /run/netns/red --name my.pod --ifname net1 --ip 10.201.0.7 --ip FD42:706C:0::7 \
-		--mac 02:00:00:00:00:07 --link netkit --netkit-mode l2 --mtu 9000 --no-antispoof
+		--mac 02:00:00:00:00:07 --link netkit --netkit-mode l2 --mtu 9000 --no-antispoof --allow vlan --allow non-ip
 	asked '.containerId == "my.pod" and .ifname == "net1" and .netns == "/run/netns/red"
 		and .ips == ["10.201.0.7", "fd42:706c::7"] and .mac == "02:00:00:00:00:07"
-		and .network == {link: "netkit", netkitMode: "l2", mtu: 9000, antispoof: false}'
+		and .network == {link: "netkit", netkitMode: "l2", mtu: 9000, antispoof: false, allow: ["vlan", "non-ip"]}'
 	ok endpoint add "pid:$$"
 	asked ".containerId == \"pid-$$\" and .netns == \"/proc/$$/ns/net\"
 		and .fd == \"$(readlink /proc/$$/ns/net)\""

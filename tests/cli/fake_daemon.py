@@ -32,7 +32,7 @@ def endpoint(ident, container, **other):
         "podMac": "02:00:00:00:01:%02x" % ident, "mtu": 1500,
         "addresses": [{"address": "10.201.0.%d/32" % (ident + 1), "gateway": "10.201.0.1"},
                       {"address": "fd42:706c::%x/128" % (ident + 1), "gateway": "fd42:706c::1"}],
-        "antispoof": True, "ipMasq": False, "ipam": "podlane", "createdNs": 1795000000000000000,
+        "antispoof": True, "allow": [], "ipMasq": False, "ipam": "podlane", "createdNs": 1795000000000000000,
         "ready": True, "attached": {"fromPod": "tcx", "toPod": "tcx"}, "shaped": False,
         "mirrors": [],
     }
@@ -42,7 +42,7 @@ def endpoint(ident, container, **other):
 
 ENDPOINTS = [
     endpoint(2, HASH, pod={"name": "web-0", "namespace": "shop", "uid": "u-1"}, mirrors=["ids"]),
-    endpoint(1, "blue"),
+    endpoint(1, "blue", allow=["vlan", "link-local"]),
     endpoint(3, "slow", ready=False, notReady="the pod end is down", antispoof=False,
              attached={"fromPod": "clsact", "toPod": "none"}),
     endpoint(4, "evil\u001b[31m\nname", shaped=True),

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "common/netconf.h"
+#include "podlane/abi.h"
 
 static json_t *load(const char *text)
 {
@@ -86,6 +87,7 @@ static void test_defaults(void **state)
 	assert_false(conf.netkit_l2);
 	assert_false(conf.ip_masq);
 	assert_true(conf.antispoof);
+	assert_int_equal(conf.allow, 0);
 	assert_int_equal(conf.mtu, 0);
 	assert_string_equal(conf.ipam_type, "podlane");
 	assert_int_equal(conf.n_ranges, 0);
@@ -100,7 +102,7 @@ static void test_every_key(void **state)
 	struct pl_netconf conf = good(
 		"\"cniVersion\":\"1.1.0\",\"cniVersions\":[\"1.0.0\"],\"type\":\"podlane\","
 		"\"mode\":\"accelerate\",\"link\":\"auto\",\"netkitMode\":\"l2\",\"ipMasq\":true,"
-		"\"antispoof\":false,\"mtu\":1450,\"dns\":{\"nameservers\":[\"10.0.0.2\"],"
+		"\"antispoof\":false,\"allow\":[\"vlan\",\"link-local\"],\"mtu\":1450,\"dns\":{\"nameservers\":[\"10.0.0.2\"],"
 		"\"domain\":\"d\",\"search\":[],\"options\":[\"ndots:5\"]},"
 		"\"capabilities\":{\"ips\":true},\"runtimeConfig\":{\"x\":1},\"args\":{\"cni\":{}},"
 		"\"prevResult\":{\"interfaces\":[]},\"disableCheck\":true,\"disableGC\":\"true\","
@@ -110,6 +112,7 @@ static void test_every_key(void **state)
 	assert_int_equal(conf.mode, PL_MODE_ACCELERATE);
 	assert_int_equal(conf.link, PL_CHOOSE_AUTO);
 	assert_true(conf.netkit_l2 && conf.ip_masq && !conf.antispoof);
+	assert_int_equal(conf.allow, PL_EP_ALLOW_VLAN | PL_EP_ALLOW_LINK_LOCAL);
 	assert_int_equal(conf.mtu, 1450);
 	assert_true(conf.disable_check && conf.disable_gc);
 	assert_int_equal(json_array_size(json_object_get(conf.dns, "options")), 1);
@@ -238,6 +241,11 @@ static void test_types_are_strict(void **state)
 	refused("\"ipMasq\":1", -EINVAL, "ipMasq: must be true or false");
 	refused("\"ipMasq\":\"true\"", -EINVAL, "ipMasq: must be true or false");
 	refused("\"antispoof\":null", -EINVAL, "antispoof: must be true or false");
+	refused("\"allow\":\"vlan\"", -EINVAL, "allow: must be an array");
+	refused("\"allow\":[\"vlan\",7]", -EINVAL, "allow[1]: must be a string");
+	refused("\"allow\":[\"non-ip\",\"vlans\"]", -EINVAL,
+		"allow[1]: \"vlans\" is none of \"vlan\", \"non-ip\", \"link-local\"; did you mean "
+		"\"vlan\"?");
 	refused("\"mtu\":\"1500\"", -EINVAL, "mtu: must be a whole number");
 	refused("\"mtu\":1500.0", -EINVAL, "mtu: must be a whole number");
 	refused("\"mtu\":-1", -EINVAL, "mtu: -1 is not between 68 and 65535");
@@ -563,6 +571,10 @@ static json_t *any_conf(void)
 	if (any(2))
 		json_object_set_new(j, "antispoof", json_boolean(any(2)));
 	if (any(2))
+		json_object_set_new(j, "allow",
+				    any(2) ? json_array()
+					   : json_pack("[s, s]", "link-local", "non-ip"));
+	if (any(2))
 		json_object_set_new(j, "mtu", json_integer(any(2) ? 0 : 1280 + any(60000)));
 	if (any(2))
 		json_object_set_new(j, "disableCheck", json_boolean(any(2)));
@@ -597,6 +609,7 @@ static void assert_same(const struct pl_netconf *a, const struct pl_netconf *b)
 	assert_int_equal(a->netkit_l2, b->netkit_l2);
 	assert_int_equal(a->ip_masq, b->ip_masq);
 	assert_int_equal(a->antispoof, b->antispoof);
+	assert_int_equal(a->allow, b->allow);
 	assert_int_equal(a->mtu, b->mtu);
 	assert_string_equal(a->ipam_type, b->ipam_type);
 	assert_int_equal(a->n_ranges, b->n_ranges);

@@ -64,6 +64,7 @@ static struct pl_record sample(const char *id)
 		.mtu = 1500,
 		.n_addrs = 2,
 		.antispoof = true,
+		.allow = PL_EP_ALLOW_NON_IP,
 		.ipam_type = "podlane",
 		.created_ns = 1700000000123456789,
 	};
@@ -94,6 +95,7 @@ static void assert_same(const struct pl_record *a, const struct pl_record *b)
 	assert_int_equal(a->mtu, b->mtu);
 	assert_int_equal(a->n_addrs, b->n_addrs);
 	assert_memory_equal(a->addrs, b->addrs, sizeof(a->addrs));
+	assert_int_equal(a->allow, b->allow);
 	assert_true(a->antispoof == b->antispoof && a->ip_masq == b->ip_masq);
 	assert_string_equal(a->ipam_type, b->ipam_type);
 	assert_true(a->created_ns == b->created_ns);
@@ -169,8 +171,15 @@ static void test_each_key_is_needed_and_checked(void **state)
 		struct pl_error err = {0};
 
 		json_object_del(without, key);
-		assert_int_equal(pl_record_from_json(without, &back, &err), -EINVAL);
-		assert_memory_equal(err.text, key, strlen(key));
+		if (!strcmp(key, "allow")) { /* records of before have none */
+			struct pl_record older;
+
+			assert_int_equal(pl_record_from_json(without, &older, &err), 0);
+			assert_int_equal(older.allow, 0);
+		} else {
+			assert_int_equal(pl_record_from_json(without, &back, &err), -EINVAL);
+			assert_memory_equal(err.text, key, strlen(key));
+		}
 		json_object_set_new(wrong, key, json_real(1.5));
 		err.text[0] = '\0';
 		assert_int_equal(pl_record_from_json(wrong, &back, &err), -EINVAL);
@@ -209,6 +218,7 @@ static void test_bad_values(void **state)
 	bad_value("hostMac", json_string("02:00:00:00:00"), "hostMac: is no MAC address");
 	bad_value("mode", json_string("Pod"), "mode: is none of the known ones");
 	bad_value("link", json_string("netkit"), "link: is none of the known ones");
+	bad_value("allow", json_string("vlan"), "allow: must be an array");
 	bad_value("antispoof", json_integer(1), "antispoof: must be true or false");
 	bad_value("createdNs", json_integer(-5), "createdNs: is out of range");
 	bad_value("pod", json_pack("{s:s, s:s, s:i}", "name", "n", "namespace", "s", "uid", 7),
