@@ -13,15 +13,17 @@ setup() { cd "$BATS_TEST_DIRNAME/../.." || return; }
 	local at n=0
 	while read -r _ _ _ _ at _; do
 		at=$(printf '%b' "$at")
-		case $at/ in /proc/* | /sys/* | /dev/* | /run/* | "${PODLANE_WRITABLE:-/run}"/*) continue ;; esac
+		case $at/ in /proc/* | /sys/* | /dev/* | /run/* | /tmp/* | "${PODLANE_WRITABLE:-/run}"/*) continue ;; esac
 		[ -d "$at" ] || continue
 		n=$((n + 1))
 		! mkdir "$at/podlane-test" 2>/dev/null || { rmdir "${at:?}/podlane-test" && echo "$at can be written to" && return 1; }
 	done </proc/self/mountinfo
 	[ $n -gt 0 ]
-	run -1 touch "$PWD/podlane-test"
+	run -1 touch /usr/podlane-test
 	[[ $output = *"Read-only file system"* ]]
 	touch "$BATS_TEST_TMPDIR/file"
+	touch /tmp/podlane-test-of-the-sandbox # an overlay, or `tests/run harness` leaves it there
+	[ "$(stat -f -c %T /tmp)" = overlayfs ]
 	[ -z "${PODLANE_WRITABLE:-}" ] || { touch "$PODLANE_WRITABLE/file" && rm "${PODLANE_WRITABLE:?}/file"; }
 }
 
