@@ -7,7 +7,7 @@
 # make bench         figures; wants a quiet machine (bench-check: against the kept baseline)
 # make test-kernels  the network tests on Debian's kernels under qemu; KERNELS="6.1 6.12"
 # make verifier-baseline  after a change of bpf/ that has a reason to make the verifier's work grow
-# make lint          format, clang-tidy, shellcheck, man pages, and the other compiler
+# make lint          format, the floors of agent/, clang-tidy, shellcheck, man pages, and the other compiler
 # make fuzz          every libFuzzer target; FUZZ_SECONDS=60 each
 # make compile_commands.json  for editors and clang-tidy
 # make clean         remove what was built

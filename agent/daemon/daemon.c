@@ -140,8 +140,7 @@ static void on_retry(void *arg)
 	struct pl_daemon *d = arg;
 	struct pl_error err = {0};
 
-	pl_host_update(d->parts.host);
-	pl_host_sync_routes(d->parts.host);
+	pl_host_retry(d->parts.host);
 	if (d->resync_due && resync(d, "the last one failed", &err) < 0)
 		pl_error_log("resync failed, trying again error=\"%s\"", err.text);
 }

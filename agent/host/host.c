@@ -12,12 +12,18 @@
 #include "host/host.h"
 #include "host/range_routes.h"
 
+/* Devices of the default routes. */
+struct default_oifs {
+	uint32_t v[16];
+	size_t n;
+};
+
 struct pl_host {
 	struct pl_host_opts opts;
 	struct pl_devices links;
 	struct pl_host_addrs addrs;
-	uint32_t default_oifs[16]; /* devices of the default routes */
-	size_t n_default_oifs;
+	struct default_oifs oifs;
+	bool routes_stale; /* the default routes could not be read when they changed */
 	struct pl_range_routes range_routes;
 	struct pl_fact_owner owner; /* host addresses, uplinks */
 	bool dirty;		    /* something changed since they were said */
@@ -28,12 +34,17 @@ static enum pl_claim claim_of(const struct pl_host *h, uint32_t ifindex)
 	return h->opts.watcher.claim(ifindex, h->opts.watcher.arg);
 }
 
-static bool has_default_route(const struct pl_host *h, uint32_t ifindex)
+static bool has_oif(const struct default_oifs *oifs, uint32_t ifindex)
 {
-	for (size_t i = 0; i < h->n_default_oifs; i++)
-		if (h->default_oifs[i] == ifindex)
+	for (size_t i = 0; i < oifs->n; i++)
+		if (oifs->v[i] == ifindex)
 			return true;
 	return false;
+}
+
+static bool has_default_route(const struct pl_host *h, uint32_t ifindex)
+{
+	return has_oif(&h->oifs, ifindex);
 }
 
 bool pl_host_is_uplink(const struct pl_host *h, const struct pl_nl_link *link)
@@ -118,65 +129,92 @@ void pl_host_update(struct pl_host *h)
 	}
 }
 
+/* What a dump tells; it takes the place of what is known when it is whole. */
+struct dump {
+	struct pl_devices links;
+	struct pl_host_addrs addrs;
+	struct default_oifs oifs;
+};
+
 static int dump_link(const struct pl_nl_link *link, void *arg)
 {
-	struct pl_host *h = arg;
-
-	return pl_links_set(&h->links, link);
+	return pl_links_set(&((struct dump *)arg)->links, link);
 }
 
 static int dump_addr(const struct pl_nl_addr *addr, void *arg)
 {
-	struct pl_host *h = arg;
-	int r = pl_host_addrs_add(&h->addrs, addr);
+	int r = pl_host_addrs_add(&((struct dump *)arg)->addrs, addr);
 
 	return r < 0 ? r : 0;
 }
 
 static int dump_route(const struct pl_nl_route *route, void *arg)
 {
-	struct pl_host *h = arg;
+	struct default_oifs *oifs = arg;
 
-	if (route->oif && !has_default_route(h, route->oif) &&
-	    h->n_default_oifs < PL_ARRAY_SIZE(h->default_oifs))
-		h->default_oifs[h->n_default_oifs++] = route->oif;
+	if (route->oif && !has_oif(oifs, route->oif) && oifs->n < PL_ARRAY_SIZE(oifs->v))
+		oifs->v[oifs->n++] = route->oif;
 	return 0;
 }
 
-static int dump_default_routes(struct pl_host *h)
+static int read_all(struct pl_nl *nl, struct dump *new, struct pl_error *err)
 {
-	h->n_default_oifs = 0;
-	return pl_nl_default_dump(h->opts.nl, 0, dump_route, h);
+	int r = pl_nl_link_dump(nl, dump_link, new);
+
+	if (r < 0)
+		return pl_fail(err, r, "dump the links: %s", strerror(-r));
+	r = pl_nl_addr_dump(nl, dump_addr, new);
+	if (r < 0)
+		return pl_fail(err, r, "dump the addresses: %s", strerror(-r));
+	r = pl_nl_default_dump(nl, 0, dump_route, &new->oifs);
+	return r < 0 ? pl_fail(err, r, "dump the routes: %s", strerror(-r)) : 0;
 }
 
 int pl_host_dump(struct pl_host *h, struct pl_error *err)
 {
-	int r;
+	struct dump new = {0};
+	int r = read_all(h->opts.nl, &new, err);
 
-	h->links.n = 0;
-	h->addrs.n = 0;
-	r = pl_nl_link_dump(h->opts.nl, dump_link, h);
-	if (r < 0)
-		return pl_fail(err, r, "dump the links: %s", strerror(-r));
-	r = pl_nl_addr_dump(h->opts.nl, dump_addr, h);
-	if (r < 0)
-		return pl_fail(err, r, "dump the addresses: %s", strerror(-r));
-	r = dump_default_routes(h);
-	if (r < 0)
-		return pl_fail(err, r, "dump the routes: %s", strerror(-r));
+	if (r < 0) {
+		pl_links_clear(&new.links);
+		pl_host_addrs_clear(&new.addrs);
+		return r;
+	}
+	pl_links_clear(&h->links);
+	pl_host_addrs_clear(&h->addrs);
+	h->links = new.links;
+	h->addrs = new.addrs;
+	h->oifs = new.oifs;
+	h->routes_stale = false;
 	h->dirty = true;
 	h->range_routes.dirty = true;
 	return 0;
 }
 
-/* IPv4 routes vanish with their device's address or state, without an event of their own. */
+/*
+ * IPv4 routes vanish with their device's address or state, without an event of their own. What is
+ * known stays where they cannot be read: an uplink is not left for a dump that failed.
+ */
 static void refresh_default_routes(struct pl_host *h)
 {
-	if (dump_default_routes(h) < 0) {
+	struct default_oifs oifs = {0};
+
+	h->routes_stale = pl_nl_default_dump(h->opts.nl, 0, dump_route, &oifs) < 0;
+	if (h->routes_stale) {
 		pl_warn("default routes not read, trying again");
 		pl_reconcile_retry_later(h->opts.reconcile);
+		return;
 	}
+	h->oifs = oifs;
 	h->dirty = true;
+}
+
+void pl_host_retry(struct pl_host *h)
+{
+	if (h->routes_stale)
+		refresh_default_routes(h);
+	pl_host_update(h);
+	pl_host_sync_routes(h);
 }
 
 void pl_host_start_routes(struct pl_host *h, const struct pl_netconf *network,

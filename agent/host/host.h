@@ -41,12 +41,15 @@ struct pl_host_opts {
 int pl_host_new(const struct pl_host_opts *opts, struct pl_host **ret, struct pl_error *err);
 void pl_host_freep(struct pl_host **host);
 
-/* Fills links, host addresses and default routes anew. */
+/* Reads links, host addresses and default routes anew; what is known stays where that fails. */
 int pl_host_dump(struct pl_host *host, struct pl_error *err);
 /* Says what the datapath must hold for the host; nothing is done yet. 0 or -ENOMEM. */
 int pl_host_want(struct pl_host *host);
 /* Brings that to the datapath if something changed since the last call. */
 void pl_host_update(struct pl_host *host);
+
+/* Tries again what could not be read or brought to the kernel. */
+void pl_host_retry(struct pl_host *host);
 
 /* One netlink event; the watcher is told. */
 void pl_host_event(struct pl_host *host, const struct pl_nl_event *event);
