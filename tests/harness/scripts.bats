@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# What make and the scripts say to somebody who has just cloned this, and what they do not touch.
+# shellcheck disable=SC2154 # status and output are bats' own
+
+bats_require_minimum_version 1.5.0
+load ../guard
+
+setup() { cd "$BATS_TEST_DIRNAME/../.." || return; }
+
+@test "make help prints what can be typed" {
+	run -0 make -s help
+	[[ $output = *"make demo "* ]]
+	[[ $output != *'$('* ]]
+}
+
+@test "make without a compiler or a library names it, and what installs it" {
+	run -2 make -s B="$BATS_TEST_TMPDIR/b" CLANG=no-clang
+	[[ $output = *" no-clang;"*"scripts/install-deps build"* ]]
+	[[ $output != *"not found"* ]]
+	printf '#!/bin/sh\ncase $* in *libmnl*) exit 1 ;; esac\n' >"$BATS_TEST_TMPDIR/pkg-config"
+	chmod 755 "$BATS_TEST_TMPDIR/pkg-config"
+	run -2 make -s B="$BATS_TEST_TMPDIR/b" PKG_CONFIG="$BATS_TEST_TMPDIR/pkg-config"
+	[[ $output = *" libmnl;"*"scripts/install-deps build"* ]]
+}
+
+@test "make keeps its own preprocessor flags beside those of the command line" {
+	run -0 make -n V=1 B="$BATS_TEST_TMPDIR/b" CPPFLAGS=-DPROOF CFLAGS=-O3 "$BATS_TEST_TMPDIR/b/agent/common/util.o"
+	[[ $output = *" -Iagent "*" -DPROOF -O3 "* ]]
+}
+
+@test "make refuses an empty B, and uninstall removes nothing that it did not install" {
+	run -2 make -n B= clean
+	[[ $output = *"B is empty"* ]]
+	local root=$BATS_TEST_TMPDIR/root
+	mkdir -p "$root"/usr/local/{share,lib/podlane}
+	echo mine >"$root/usr/local/share/mine"
+	echo mine >"$root/usr/local/lib/podlane/mine"
+	make -s uninstall DESTDIR="$root" DOCDIR=
+	[ -e "$root/usr/local/share/mine" ] && [ -e "$root/usr/local/lib/podlane/mine" ]
+}
+
+@test "oci-hook without its arguments says what it wants" {
+	run -2 scripts/oci-hook
+	[[ $output = "usage: oci-hook ADD|DEL CONFIGURATION PLUGIN"* ]]
+	run -2 scripts/oci-hook CHECK a b
+	[[ $output = "usage: "* ]]
+}
+
+# A machine whose packages and services are files of the test's.
+install_on() { # FOLDER: runs install-deps there; apt and dpkg-query are scripts, and note what they do
+	local bin=$BATS_TEST_TMPDIR/bin
+	mkdir -p "$bin" "$1"
+	cat >"$bin/apt-get" <<-'SH'
+		#!/bin/bash
+		case " $* " in
+		*" install "*)
+			echo "$*" >>"$machine/installed"
+			cp /usr/sbin/policy-rc.d "$machine/policy"
+			/usr/sbin/policy-rc.d podman start; echo "policy $?" >>"$machine/installed"
+			mkdir -p /etc/systemd/system/multi-user.target.wants
+			ln -s /lib/systemd/system/proof.service /etc/systemd/system/multi-user.target.wants/proof.service
+			;;
+		esac
+	SH
+	cat >"$bin/dpkg-query" <<-'SH'
+		#!/bin/bash
+		case $* in
+		*-S*proof.service*) echo "podman: /lib/systemd/system/proof.service" ;;
+		*-S*) exit 1 ;;
+		*) [ ! -e "$machine/installed" ] || printf 'installed %s\n' podman ;;
+		esac
+	SH
+	printf '#!/bin/bash\n' >"$bin/apt-cache"
+	chmod 755 "$bin"/*
+	machine=$1 PATH=$bin:$PATH unshare --mount --propagation private bash -c '
+		for d in /etc/systemd /usr/sbin; do
+			mkdir -p "$machine/over$d" "$machine/work$d"
+			mount -t overlay -o "lowerdir=$d,upperdir=$machine/over$d,workdir=$machine/work$d" overlay "$d" || exit
+		done
+		rm -f /usr/sbin/policy-rc.d
+		mkdir -p /etc/systemd/system/a.wants
+		ln -s /lib/systemd/system/before.service /etc/systemd/system/a.wants/
+		"$@"
+		status=$?
+		find /etc/systemd/system -name proof.service -o -name before.service
+		ls /usr/sbin/policy-rc.d 2>&1
+		exit $status' bash scripts/install-deps runtime-tests
+}
+
+@test "install-deps starts no service, leaves none enabled that it brought, and removes no package" {
+	run install_on "$BATS_TEST_TMPDIR/machine"
+	echo "$output"
+	[ "$status" = 0 ]
+	grep -q -- '--no-remove' "$BATS_TEST_TMPDIR/machine/installed"
+	grep -qx 'policy 101' "$BATS_TEST_TMPDIR/machine/installed"
+	[[ $output = *"left disabled"*proof.service* ]]
+	[[ $output = */a.wants/before.service* ]]
+	[[ $output != */proof.service* ]]
+	[[ $output = *"policy-rc.d"*"No such file"* ]]
+	# Once this process is gone, that file would say yes.
+	run -0 sh "$BATS_TEST_TMPDIR/machine/policy"
+}
