@@ -12,6 +12,7 @@
 #include "lib/packet.h"
 #include "lib/antispoof.h"
 #include "lib/routes.h"
+#include "lib/tunnel.h"
 #include "lib/destination.h"
 #include "lib/flows.h"
 #include "lib/verdict.h"
@@ -43,8 +44,10 @@ static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_nextho
 		reason = pl_check_pkt_type(p, pl_is_l3_device(p->src));
 	if (reason == PL_CONTINUE)
 		reason = pl_destination(p);
+	if (reason != PL_CONTINUE)
+		reason = pl_check_tunnel(p, reason);
 	if (reason != PL_CONTINUE && reason != PL_PASS_NOT_POD)
-		return pl_check_tunnel(p, reason);
+		return reason;
 	if ((reason == PL_PASS_NOT_POD && !pl_is_known_native(p)) || p->src->stack_flows ||
 	    pl_is_segmented(p))
 		pl_parse_l4(p);

@@ -8,7 +8,6 @@
  *   pl_antispoof()            from-pod, every packet: the frame and its claims
  *   pl_check_source()         from-pod: the source address, where no flow has proved it
  *   pl_may_mark()             from-netkit, before all else
- *   pl_check_tunnel()         from-pod, what the stack gets as the host's
  *   pl_check_uplink_source()  from-uplink, what no flow has proved
  */
 #ifndef PODLANE_BPF_ANTISPOOF_H
@@ -341,38 +340,6 @@ PL_INLINE int pl_antispoof(struct pl_packet *p, int headers)
 		}
 	}
 	return trusted ? PL_CONTINUE : pl_check_offload(p);
-}
-
-/*
- * A packet that the host itself receives, or might: a tunnel of the node would take it for one of
- * its peer's, and what is inside for anybody's. @reason: why the stack gets it, of any kind.
- */
-PL_INLINE int pl_check_tunnel(const struct pl_packet *p, int reason)
-{
-	struct pl_tunnel_port key;
-	__be16 port;
-
-	if (likely(reason != PL_PASS_HOST && reason != PL_PASS_LINK_LOCAL &&
-		   reason != PL_PASS_MULTICAST))
-		return reason;
-	if (p->src->flags & PL_EP_TRUSTED)
-		return reason;
-	if (unlikely(pl_tunnel_protocols[p->l4_protocol]))
-		return PL_DROP_ENCAPSULATED;
-	if (p->l4_protocol != IPPROTO_UDP || p->no_l4)
-		return reason;
-	/* Cut short: the stack cannot read it either. */
-	if (bpf_skb_load_bytes(p->skb, p->l4_offset + 2, &port, sizeof(port)))
-		return reason;
-	key.port = bpf_ntohs(port);
-	switch (key.port) {
-#define PL_TUNNEL_CASE(port, name) case port:
-		PL_TUNNEL_PORTS(PL_TUNNEL_CASE)
-#undef PL_TUNNEL_CASE
-		return PL_DROP_ENCAPSULATED;
-	default:
-		return bpf_map_lookup_elem(&pl_tunnel_ports, &key) ? PL_DROP_ENCAPSULATED : reason;
-	}
 }
 
 PL_INLINE int pl_is_no_unicast4(__be32 addr)

@@ -28,6 +28,15 @@ static void to_loopback(uint8_t *frame, size_t *len, int af)
 	memcpy(frame + 30, (uint8_t[]){127, 0, 0, 1}, 4);
 }
 
+/* Addresses that nobody has configured, and the node receives: of all on a network, of a router. */
+static void to_broadcast_of_uplink(uint8_t *frame, size_t *len, int af)
+{
+	if (af == 4)
+		memcpy(frame + 30, (uint8_t[]){192, 0, 2, 255}, 4);
+	else
+		put6(frame + 38, "fd00:2::");
+}
+
 static void source4(uint8_t *frame, uint8_t a, uint8_t b)
 {
 	memcpy(frame + 26, (uint8_t[]){a, b, 3, 4}, 4);
@@ -130,6 +139,31 @@ static const struct row rows[] = {
 	 {POD_A, OUTSIDE, TO_TUNNEL(4789), .mangle = to_loopback},
 	 PL_DROP_ENCAPSULATED,
 	 ONLY4},
+	{"VXLAN to all on the uplink's network",
+	 FROM_POD,
+	 {POD_A, OUTSIDE, TO_TUNNEL(4789), .mangle = to_broadcast_of_uplink},
+	 PL_DROP_ENCAPSULATED},
+	{"VXLAN to all there, at its last hop",
+	 FROM_POD,
+	 {POD_A, OUTSIDE, TO_TUNNEL(4789), .ttl = 1, .mangle = to_broadcast_of_uplink},
+	 PL_DROP_ENCAPSULATED},
+	{"GRE to all there",
+	 FROM_POD,
+	 {POD_A, OUTSIDE, .protocol = GRE, .mangle = to_broadcast_of_uplink},
+	 PL_DROP_ENCAPSULATED},
+	{"anything else to all there",
+	 FROM_POD,
+	 {POD_A, OUTSIDE, TO_TUNNEL(53), .mangle = to_broadcast_of_uplink},
+	 PL_PASS_NOT_POD},
+	{"VXLAN to a native network",
+	 FROM_POD,
+	 {POD_A, NATIVE, TO_TUNNEL(4789)},
+	 PL_FORWARD_NATIVE},
+	{"VXLAN to a native network, last hop",
+	 FROM_POD,
+	 {POD_A, NATIVE, TO_TUNNEL(4789), .ttl = 1},
+	 PL_PASS_TTL},
+	{"VXLAN to a service", FROM_POD, {POD_A, SERVICE, TO_TUNNEL(4789)}, PL_DROP_ENCAPSULATED},
 	{"VXLAN to a pod", FROM_POD, {POD_A, POD_B, TO_TUNNEL(4789)}, PL_FORWARD_LOCAL},
 	{"GRE to a pod", FROM_POD, {POD_A, POD_B, .protocol = GRE}, PL_FORWARD_LOCAL},
 	{"VXLAN to outside", FROM_POD, {POD_A, OUTSIDE, TO_TUNNEL(4789)}, PL_PASS_NOT_POD},

@@ -449,6 +449,12 @@ static void detach_pusher(void)
 	bpf_tc_hook_destroy(&hook);
 }
 
+/* A netkit tells its sender that the program dropped the frame. */
+static bool refused(void)
+{
+	return errno == ENOBUFS;
+}
+
 static void send_by_ring(int fd, const struct frame *f)
 {
 	struct tpacket_req req = {
@@ -469,7 +475,7 @@ static void send_by_ring(int fd, const struct frame *f)
 	memcpy((uint8_t *)head + TPACKET2_HDRLEN - sizeof(struct sockaddr_ll), f->bytes, f->len);
 	head->tp_len = (uint32_t)f->len;
 	head->tp_status = TP_STATUS_SEND_REQUEST;
-	if (send(fd, NULL, 0, 0) < 0)
+	if (send(fd, NULL, 0, 0) < 0 && !refused())
 		die("send from the ring");
 	munmap(head, req.tp_block_size);
 }
@@ -498,7 +504,7 @@ static void send_frame(const struct frame *f)
 		die("open a packet socket");
 	if (f->ring)
 		send_by_ring(fd, f);
-	else if (sendmsg(fd, &msg, 0) < 0)
+	else if (sendmsg(fd, &msg, 0) < 0 && !refused())
 		die("send");
 	close(fd);
 }
