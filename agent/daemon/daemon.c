@@ -145,6 +145,13 @@ static void on_retry(void *arg)
 		pl_error_log("resync failed, trying again error=\"%s\"", err.text);
 }
 
+static void on_repaired(void *arg)
+{
+	const struct pl_daemon *d = arg;
+
+	pl_mirrors_resync(d->parts.mirrors);
+}
+
 static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
 	struct pl_daemon *d = arg;
@@ -310,6 +317,7 @@ static void fill_parts(struct pl_daemon *d)
 /* The parts, lowest first; none of them has done anything yet. */
 static int open_parts(struct pl_daemon *d, struct pl_error *err)
 {
+	const struct pl_reconcile_watcher watcher = {on_retry, on_repaired, d};
 	int r;
 
 	d->base = event_base_new();
@@ -318,7 +326,7 @@ static int open_parts(struct pl_daemon *d, struct pl_error *err)
 	r = pl_ipam_new(&d->parts.ipam);
 	if (r < 0)
 		return pl_fail(err, r, "address management: %s", strerror(-r));
-	r = pl_reconcile_new(d->base, d->dp, on_retry, d, &d->reconcile, err);
+	r = pl_reconcile_new(d->base, d->dp, &watcher, &d->reconcile, err);
 	if (!r)
 		r = open_host(d, err);
 	if (!r)
@@ -365,6 +373,7 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 	}
 	pl_masq_resync(d->masq);
 	pl_host_start_routes(d->parts.host, &d->settings.network, holds_endpoint, d);
+	pl_reconcile_watch(d->reconcile);
 	return open_control(d, err);
 }
 

@@ -82,6 +82,11 @@ static enum pl_attach_kind wanted_kind(const struct pl_datapath *dp, enum pl_hoo
 								  : PL_ATTACHED_CLSACT;
 }
 
+const char *pl_datapath_hook_name(enum pl_hook hook)
+{
+	return dp_hooks[hook].name;
+}
+
 void pl_datapath_wanted(const struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
 			struct pl_attachment *ret)
 {

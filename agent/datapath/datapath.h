@@ -90,6 +90,11 @@ void pl_datapath_wanted(const struct pl_datapath *dp, enum pl_hook hook, uint32_
  */
 void pl_datapath_expedite_begin(struct pl_datapath *dp);
 void pl_datapath_expedite_end(struct pl_datapath *dp);
+/* Links are being deleted: what asks the kernel for a link, or a program at it, waits for the end.
+ */
+bool pl_datapath_expediting(const struct pl_datapath *dp);
+/* "from_pod": as pins are called. */
+const char *pl_datapath_hook_name(enum pl_hook hook);
 /* What the kernel says now (not what we remember). PL_ATTACHED_NONE where nothing of ours is. */
 enum pl_attach_kind pl_datapath_attached(struct pl_datapath *dp, enum pl_hook hook,
 					 uint32_t ifindex);

@@ -70,3 +70,8 @@ void pl_datapath_expedite_end(struct pl_datapath *dp)
 {
 	dp_expedite_end(&dp->expedite);
 }
+
+bool pl_datapath_expediting(const struct pl_datapath *dp)
+{
+	return dp->expedite.depth > 0;
+}

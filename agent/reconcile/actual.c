@@ -101,3 +101,25 @@ int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret, struct pl_fa
 	fold_twins(ret, first);
 	return r;
 }
+
+bool pl_actual_holds(struct pl_datapath *dp, const struct pl_fact *f)
+{
+	struct pl_fact there = {.kind = f->kind};
+
+	switch (f->kind) {
+	case PL_FACT_ENDPOINT:
+		there.endpoint = pl_datapath_slots(dp)[f->index];
+		break;
+	case PL_FACT_LINK:
+		if (pl_datapath_link_get(dp, f->index, &there.link))
+			return false;
+		break;
+	case PL_FACT_ATTACH:
+		return pl_datapath_attached(dp, f->hook, f->index) == f->attach.kind;
+	case PL_FACT_ADDR:
+		if (pl_datapath_addr_get(dp, &f->ip, &there.addr))
+			return false;
+		break;
+	}
+	return pl_fact_same(f, &there);
+}

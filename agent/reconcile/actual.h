@@ -14,4 +14,7 @@
  */
 int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret, struct pl_facts *desired);
 
+/* Whether the fact is in the maps, or at the hook, as it says. */
+bool pl_actual_holds(struct pl_datapath *dp, const struct pl_fact *f);
+
 #endif

@@ -6,21 +6,11 @@
 
 #include "common/log.h"
 #include "reconcile/actual.h"
+#include "reconcile/internal.h"
 #include "reconcile/plan.h"
-#include "reconcile/reconcile.h"
 #include "reconcile/write.h"
 
 enum { WHOLE_SECONDS = 10 };
-
-struct pl_reconcile {
-	struct pl_datapath *dp;
-	struct event *retry;
-	void (*on_retry)(void *arg);
-	void *arg;
-	struct pl_fact_owner owners; /* head of the ring, in the order in which they came */
-	unsigned int waited;	     /* seconds */
-	bool unsettled; /* the last comparison of everything left something: it is made again */
-};
 
 /* ---- owners ---- */
 
@@ -34,10 +24,12 @@ static void link_owner(struct pl_reconcile *rec, struct pl_fact_owner *owner)
 	rec->owners.prev = owner;
 }
 
-static void unlink_owner(struct pl_fact_owner *owner)
+static void unlink_owner(struct pl_reconcile *rec, struct pl_fact_owner *owner)
 {
 	if (!owner->next)
 		return;
+	if (rec->next_check == owner)
+		rec->next_check = owner->next;
 	owner->next->prev = owner->prev;
 	owner->prev->next = owner->next;
 	owner->next = owner->prev = NULL;
@@ -45,7 +37,7 @@ static void unlink_owner(struct pl_fact_owner *owner)
 
 void pl_reconcile_drop(struct pl_reconcile *rec, struct pl_fact_owner *owner)
 {
-	unlink_owner(owner);
+	unlink_owner(rec, owner);
 	pl_facts_clear(&owner->applied);
 	pl_facts_clear(&owner->desired);
 	owner->dirty = false;
@@ -311,7 +303,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	bool any_dirty = false;
 	struct pl_error err = {0};
 
-	rec->on_retry(rec->arg);
+	rec->watcher.retry(rec->watcher.arg);
 	for (struct pl_fact_owner *o = rec->owners.next; o != &rec->owners; o = o->next) {
 		if (o->dirty && pl_reconcile_reach(rec, o, &err) < 0)
 			pl_warn("datapath update failed, trying again error=\"%s\"", err.text);
@@ -323,20 +315,22 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		pl_reconcile_retry_later(rec);
 }
 
-int pl_reconcile_new(struct event_base *base, struct pl_datapath *dp, void (*on_retry)(void *arg),
-		     void *arg, struct pl_reconcile **ret, struct pl_error *err)
+int pl_reconcile_new(struct event_base *base, struct pl_datapath *dp,
+		     const struct pl_reconcile_watcher *watcher, struct pl_reconcile **ret,
+		     struct pl_error *err)
 {
 	pl_cleanup(pl_reconcile_freep) struct pl_reconcile *rec = calloc(1, sizeof(*rec));
 
 	if (rec) {
 		rec->owners.next = rec->owners.prev = &rec->owners;
+		rec->next_check = &rec->owners;
 		rec->retry = evtimer_new(base, on_timer, rec);
+		rec->check = event_new(base, -1, EV_PERSIST, pl_repair_tick, rec);
 	}
-	if (!rec || !rec->retry)
+	if (!rec || !rec->retry || !rec->check)
 		return pl_fail(err, -ENOMEM, "reconcile: out of memory");
 	rec->dp = dp;
-	rec->on_retry = on_retry;
-	rec->arg = arg;
+	rec->watcher = *watcher;
 	*ret = TAKE_PTR(rec);
 	return 0;
 }
@@ -349,5 +343,7 @@ void pl_reconcile_freep(struct pl_reconcile **ref)
 		return;
 	if (rec->retry)
 		event_free(rec->retry);
+	if (rec->check)
+		event_free(rec->check);
 	free(rec);
 }

@@ -16,12 +16,21 @@ struct pl_fact_owner {
 	struct pl_facts applied; /* what the datapath holds for it */
 	struct pl_facts desired; /* where that differs: what it must come to */
 	bool dirty;		 /* it differs */
+	bool suspect;		 /* repair.c found the datapath without some of it */
+	uint8_t repairs;	 /* in a row: somebody else may want it otherwise */
+	uint64_t quiet_ns;	 /* until then it is left so */
 	struct pl_fact_owner *next, *prev;
 };
 
-/* @on_retry is called before what failed is tried again. */
-int pl_reconcile_new(struct event_base *base, struct pl_datapath *dp, void (*on_retry)(void *arg),
-		     void *arg, struct pl_reconcile **ret, struct pl_error *err);
+struct pl_reconcile_watcher {
+	void (*retry)(void *arg);    /* called before what failed is tried again */
+	void (*repaired)(void *arg); /* a slot of pl_endpoints was overwritten: masks are gone */
+	void *arg;
+};
+
+int pl_reconcile_new(struct event_base *base, struct pl_datapath *dp,
+		     const struct pl_reconcile_watcher *watcher, struct pl_reconcile **ret,
+		     struct pl_error *err);
 void pl_reconcile_freep(struct pl_reconcile **rec);
 
 /*
@@ -45,6 +54,12 @@ void pl_reconcile_device_gone(struct pl_reconcile *rec, struct pl_fact_owner *ow
 
 /* Compares what all owners want with what is in the maps and at the hooks, and makes it so. */
 int pl_reconcile_all(struct pl_reconcile *rec, struct pl_error *err);
+
+/*
+ * From now on, looks four times a second whether the datapath still holds what was applied, and
+ * repairs what a program of others, or a hand, has changed; at most 2.5 ms each time.
+ */
+void pl_reconcile_watch(struct pl_reconcile *rec);
 
 /* Arms the timer that tries again. */
 void pl_reconcile_retry_later(struct pl_reconcile *rec);

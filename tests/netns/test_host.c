@@ -62,13 +62,14 @@ static void make_uplink(void)
 static int set_up(void **state)
 {
 	struct pl_host_opts opts = {.watcher = {no_claim, no_link, no_link, nothing, NULL}};
+	const struct pl_reconcile_watcher watcher = {nothing, nothing, NULL};
 	struct pl_error err = {0};
 
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	assert_int_equal(pl_nl_open(-1, &nl, &err), 0);
 	base = event_base_new();
 	assert_non_null(base);
-	assert_int_equal(pl_reconcile_new(base, NULL, nothing, NULL, &reconcile, &err), 0);
+	assert_int_equal(pl_reconcile_new(base, NULL, &watcher, &reconcile, &err), 0);
 	opts.nl = nl;
 	opts.reconcile = reconcile;
 	assert_int_equal(pl_host_new(&opts, &host, &err), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * A start beside the set of another ABI version, which here is our own under another number: what
- * is shared, copied, moved and removed, up and down.
+ * is shared, copied, moved and removed, up and down. kernels: no (upgrade.bats goes there)
  */
 #include <bpf/btf.h>
 #include <net/if.h>

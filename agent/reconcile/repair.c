@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What was applied may be changed behind our back: a pin or a filter removed, a program detached,
+ * a map entry overwritten. Nothing tells of most of it, so it is looked at, owner by owner. An
+ * owner that lacks something is looked at again in the next turn before it is repaired: an event
+ * that explains it (a device that went) has come until then.
+ */
+#include "common/log.h"
+#include "reconcile/actual.h"
+#include "reconcile/internal.h"
+
+enum {
+	TICK_US = 250000,
+	BUDGET_NS = 2500000, /* 1 % of a processor */
+	REPAIRS_MAX = 5,
+};
+
+#define QUIET_NS (60ULL * 1000000000)
+
+static void log_repair(const struct pl_fact *f)
+{
+	char ip[PL_IP_STRLEN];
+
+	switch (f->kind) {
+	case PL_FACT_ENDPOINT:
+		pl_warn("datapath repaired object=endpoint slot=%u ifindex=%u", f->index,
+			f->endpoint.ifindex);
+		return;
+	case PL_FACT_LINK:
+		pl_warn("datapath repaired object=device ifindex=%u", f->index);
+		return;
+	case PL_FACT_ATTACH:
+		pl_warn("datapath repaired object=attachment hook=%s ifindex=%u",
+			pl_datapath_hook_name(f->hook), f->index);
+		return;
+	case PL_FACT_ADDR:
+		pl_warn("datapath repaired object=address address=%s", pl_ip_format(&f->ip, ip));
+		return;
+	}
+}
+
+static bool lacks(struct pl_reconcile *rec, const struct pl_fact_owner *o)
+{
+	for (size_t i = 0; i < o->applied.n; i++)
+		if (!pl_actual_holds(rec->dp, &o->applied.v[i]))
+			return true;
+	return false;
+}
+
+/* What is there goes into applied, all of it into desired: the difference is then carried out. */
+static int split(struct pl_reconcile *rec, struct pl_fact_owner *o, bool *ret_slot)
+{
+	struct pl_facts there = {0};
+
+	for (size_t i = 0; i < o->applied.n; i++) {
+		const struct pl_fact *want = &o->applied.v[i];
+		struct pl_fact *f;
+
+		if (!pl_actual_holds(rec->dp, want)) {
+			log_repair(want);
+			*ret_slot |= want->kind == PL_FACT_ENDPOINT;
+			continue;
+		}
+		f = pl_facts_add(&there, want->kind);
+		if (!f) {
+			pl_facts_clear(&there);
+			return -ENOMEM;
+		}
+		*f = *want;
+	}
+	pl_facts_clear(&o->desired);
+	o->desired = o->applied;
+	o->applied = there;
+	o->dirty = true;
+	return 0;
+}
+
+static void repair(struct pl_reconcile *rec, struct pl_fact_owner *o)
+{
+	struct pl_error err = {0};
+	bool slot = false;
+
+	o->suspect = false;
+	if (o->dirty || !lacks(rec, o)) {
+		o->repairs = 0;
+		return;
+	}
+	if (++o->repairs > REPAIRS_MAX) {
+		pl_warn("datapath is changed by others again and again, left so for a minute");
+		o->repairs = 0;
+		o->quiet_ns = pl_now_ns() + QUIET_NS;
+		return;
+	}
+	if (split(rec, o, &slot) < 0 || pl_reconcile_reach(rec, o, &err) < 0)
+		pl_warn("datapath not repaired, trying again error=\"%s\"", err.text);
+	if (slot)
+		rec->watcher.repaired(rec->watcher.arg);
+}
+
+static void look(struct pl_reconcile *rec, uint64_t now)
+{
+	struct pl_fact_owner *begin = rec->next_check, *o = begin;
+
+	do {
+		if (o != &rec->owners && !o->dirty && now >= o->quiet_ns) {
+			o->suspect = lacks(rec, o);
+			rec->any_suspect |= o->suspect;
+			if (!o->suspect)
+				o->repairs = 0;
+		}
+		o = o->next;
+	} while (o != begin && pl_now_ns() - now < BUDGET_NS);
+	rec->next_check = o;
+}
+
+void pl_repair_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct pl_reconcile *rec = arg;
+
+	/* The kernel would answer when the links that are being deleted have gone. */
+	if (pl_datapath_expediting(rec->dp))
+		return;
+	for (struct pl_fact_owner *o = rec->owners.next; rec->any_suspect && o != &rec->owners;
+	     o = o->next)
+		if (o->suspect)
+			repair(rec, o);
+	rec->any_suspect = false;
+	look(rec, pl_now_ns());
+}
+
+void pl_reconcile_watch(struct pl_reconcile *rec)
+{
+	const struct timeval tick = {.tv_usec = TICK_US};
+
+	event_add(rec->check, &tick);
+}

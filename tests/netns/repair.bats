@@ -1,0 +1,151 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# What somebody takes from the datapath behind the daemon's back comes back within a second, and
+# one line of the log says so.
+# kernels: no
+# time limit: 200
+
+load node
+
+# Under its other name this file tests the other way to attach.
+setup_file() {
+	load node
+	export PL_ATTACH=auto
+	case $BATS_TEST_FILENAME in *_clsact.bats) PL_ATTACH=clsact ;; esac
+	node_up --attach $PL_ATTACH
+	export DEV ID
+	DEV=$(host_end a)
+	ID=$(podlane -j endpoint show a | jq .endpoint.id)
+}
+teardown_file() { load node && node_down; }
+teardown() { nft delete table inet witness 2>/dev/null || :; }
+
+by_tcx() { [ "$PL_ATTACH" = auto ] && podlane -j status | jq -e .features.tcx >/dev/null; }
+attached() { podlane -j endpoint show a | jq -r ".endpoint.attached.$1"; }
+pins() { echo /sys/fs/bpf/podlane/v*/; }
+repairs() { grep -c "datapath repaired $1" "$BATS_FILE_TMPDIR/podlaned.log" || :; }
+
+# Polls for a second at most (ten under emulation).
+within_a_second() {
+	local end=$((${EPOCHREALTIME/[.,]/} + $(if emulated; then echo 10; else echo 1; fi) * 1000000))
+	until "$@" >/dev/null 2>&1; do
+		[ ${EPOCHREALTIME/[.,]/} -lt $end ] || { echo "not within a second: $*"; return 1; }
+		sleep 0.02
+	done
+}
+
+repaired() { [ "$(repairs "$1")" -gt "$2" ]; } # OBJECT COUNT
+
+# healed OBJECT COMMAND...: what it breaks is repaired in time and told once, and all works as before
+healed() {
+	local object=$1 before
+	shift
+	before=$(repairs "$object")
+	"$@"
+	within_a_second repaired "$object" "$before"
+	sleep 0.6
+	[ "$(repairs "$object")" = $((before + 1)) ]
+	[ "$(attached fromPod)" = "$(attached toPod)" ]
+	[ "$(attached fromPod)" != none ]
+	witness_up
+	pings a $B4
+	pings b $A4
+	pings b $A6
+	witness_down
+	spoof_dropped
+}
+
+# A frame with an address that is not a's is dropped, and counted.
+spoof_dropped() {
+	local before
+	before=$(reason a out DROP_SPOOFED_IP)
+	in_ns a ip addr add 10.201.0.99/32 dev eth0
+	in_ns a ping -n -q -c 1 -W 0.2 -I 10.201.0.99 $B4 || :
+	in_ns a ip addr del 10.201.0.99/32 dev eth0
+	[ "$(reason a out DROP_SPOOFED_IP)" -gt "$before" ]
+}
+
+ifindex() { cat "/sys/class/net/$DEV/ifindex"; }
+remove_pin() { rm "$(pins)links/$1-$(ifindex)"; }
+detach_link() { bpftool link detach id "$(bpftool -j link show pinned "$(pins)links/$1-$(ifindex)" | jq .id)"; }
+
+le32() { printf '%d %d %d %d' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24)); }
+dotted() { tr . ' ' <<<"$1"; }
+map() { local op=$1 name=$2 && shift 2 && bpftool map "$op" pinned "$(pins)maps/$name" "$@"; }
+# shellcheck disable=SC2046 # numbers
+drop_device() { map delete pl_devices key $(le32 "$(ifindex)"); }
+# shellcheck disable=SC2046
+drop_address() { map delete pl_addrs4 key $(dotted $A4); }
+# shellcheck disable=SC2046
+change_address() { map update pl_addrs4 key $(dotted $A4) value $(le32 0) $(le32 2); }
+# shellcheck disable=SC2046
+zero_slot() {
+	local size
+	size=$(bpftool -j map show pinned "$(pins)maps/pl_endpoints" | jq .bytes_value)
+	map update pl_endpoints key $(le32 "$ID") value $(yes 0 | head -n "$size")
+}
+
+@test "a pin that is removed" {
+	by_tcx || skip "this kernel has no tcx, or it is not in use"
+	healed "object=attachment hook=from_pod" remove_pin from_pod
+	healed "object=attachment hook=to_pod" remove_pin to_pod
+}
+
+@test "a link that is detached" {
+	by_tcx || skip "this kernel has no tcx, or it is not in use"
+	healed "object=attachment hook=from_pod" detach_link from_pod
+}
+
+@test "a filter that is deleted" {
+	! by_tcx || skip "programs are attached by tcx here"
+	healed "object=attachment hook=from_pod" tc filter del dev "$DEV" ingress
+	healed "object=attachment hook=to_pod" tc filter del dev "$DEV" egress
+}
+
+@test "a qdisc that is deleted" {
+	! by_tcx || skip "programs are attached by tcx here"
+	healed "object=attachment hook=from_pod" tc qdisc del dev "$DEV" clsact
+}
+
+@test "the uplink's program" {
+	if by_tcx; then
+		take() { rm "$(pins)links/from_uplink-$(cat /sys/class/net/up0/ifindex)"; }
+	else
+		take() { tc filter del dev up0 ingress; }
+	fi
+	healed "object=attachment hook=from_uplink" take
+	witness_up 'oifname != "up0"'
+	pings outside $A4
+}
+
+@test "a map entry that is removed, changed or zeroed" {
+	healed "object=device ifindex=$(ifindex)" drop_device
+	healed "object=address address=$A4" drop_address
+	healed "object=address address=$A4" change_address
+	healed "object=endpoint slot=$ID" zero_slot
+}
+
+@test "a mirror session goes on after its pod's slot was zeroed" {
+	ip link add tap0 type veth peer name tap1
+	ip link set tap0 up
+	ip link set tap1 up
+	podlane mirror add m --endpoint a --to-device tap0
+	healed "object=endpoint slot=$ID" zero_slot
+	before=$(podlane -j mirror show m | jq .mirror.counters.sent)
+	pings a $B4
+	[ "$(podlane -j mirror show m | jq .mirror.counters.sent)" -ge $((before + 3)) ]
+	podlane mirror del m
+	ip link del tap0
+}
+
+@test "deletions and additions at the same time are no fault" {
+	before=$(repairs object)
+	for n in 1 2 3 4 5 6; do
+		pod_up p$n
+		[ $((n % 2)) = 0 ] || ip link del "$(host_end p$n)"
+		podlane endpoint del p$n || :
+		ip netns del p$n
+	done
+	sleep 0.6
+	[ "$(repairs object)" = "$before" ]
+}
