@@ -417,6 +417,45 @@ int pl_datapath_link_each(struct pl_datapath *dp,
 	return dp_map_walk(dp->maps[MAP_pl_devices], link_one, &e);
 }
 
+int pl_datapath_tunnel_set(struct pl_datapath *dp, uint16_t port, const struct pl_tunnel *v)
+{
+	const struct pl_tunnel_port key = {.port = port};
+
+	return dp_map_set(dp->maps[MAP_pl_tunnel_ports], &key, v);
+}
+
+int pl_datapath_tunnel_del(struct pl_datapath *dp, uint16_t port)
+{
+	const struct pl_tunnel_port key = {.port = port};
+
+	return dp_map_del(dp->maps[MAP_pl_tunnel_ports], &key);
+}
+
+struct tunnel_each {
+	int (*fn)(uint16_t port, const struct pl_tunnel *v, void *arg);
+	void *arg;
+};
+
+static int tunnel_one(const void *key, const void *value, void *arg)
+{
+	const struct tunnel_each *e = arg;
+	struct pl_tunnel_port port;
+	struct pl_tunnel v;
+
+	memcpy(&port, key, sizeof(port));
+	memcpy(&v, value, sizeof(v));
+	return e->fn(port.port, &v, e->arg);
+}
+
+int pl_datapath_tunnel_each(struct pl_datapath *dp,
+			    int (*fn)(uint16_t port, const struct pl_tunnel *v, void *arg),
+			    void *arg)
+{
+	struct tunnel_each e = {fn, arg};
+
+	return dp_map_walk(dp->maps[MAP_pl_tunnel_ports], tunnel_one, &e);
+}
+
 /* As both tries hold it; the IPv4 key is the first 8 bytes. */
 struct network_key {
 	uint32_t prefixlen;

@@ -68,6 +68,21 @@ uint32_t pl_host_mtu(const struct pl_host *h)
 	return 1500;
 }
 
+/* Of several at one port, the first is named. */
+static int tunnel_fact(const struct pl_nl_link *link, struct pl_facts *ret)
+{
+	struct pl_fact *f;
+
+	if (!link->tunnel_port)
+		return 0;
+	f = pl_facts_add(ret, PL_FACT_TUNNEL);
+	if (!f)
+		return -ENOMEM;
+	f->index = link->tunnel_port;
+	f->tunnel.ifindex = link->ifindex;
+	return 0;
+}
+
 static int facts_of(const struct pl_host *h, struct pl_facts *ret)
 {
 	for (size_t i = 0; i < h->addrs.n; i++) {
@@ -85,6 +100,8 @@ static int facts_of(const struct pl_host *h, struct pl_facts *ret)
 		const struct pl_nl_link *link = &h->links.v[i];
 		struct pl_fact *f;
 
+		if (tunnel_fact(link, ret) < 0)
+			return -ENOMEM;
 		if (!pl_host_is_uplink(h, link))
 			continue;
 		f = pl_facts_add(ret, PL_FACT_LINK);

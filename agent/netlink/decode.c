@@ -91,6 +91,31 @@ static void netkit_data(const struct nlattr *data, struct pl_nl_link *link)
 	}
 }
 
+/* Kinds that receive by UDP, and the attribute of their port: two bytes in network order. */
+static void tunnel_data(const struct nlattr *data, struct pl_nl_link *link)
+{
+	enum { BAREUDP_PORT = 1, GENEVE_PORT = 5, VXLAN_PORT = 15 };
+	static const struct {
+		const char *kind;
+		uint16_t attr;
+	} kinds[] = {{"vxlan", VXLAN_PORT}, {"geneve", GENEVE_PORT}, {"bareudp", BAREUDP_PORT}};
+	const struct nlattr *attr;
+	size_t i = 0;
+
+	while (i < PL_ARRAY_SIZE(kinds) && strcmp(link->kind, kinds[i].kind) != 0)
+		i++;
+	if (i == PL_ARRAY_SIZE(kinds))
+		return;
+	pl_nl_for_each_attr (attr, mnl_attr_get_payload(data), mnl_attr_get_payload_len(data)) {
+		uint16_t port = 0;
+
+		if (mnl_attr_get_type(attr) != kinds[i].attr)
+			continue;
+		get_bytes(attr, &port, sizeof(port));
+		link->tunnel_port = ntohs(port);
+	}
+}
+
 static void link_info(const struct nlattr *info, struct pl_nl_link *link)
 {
 	const struct nlattr *data = NULL;
@@ -108,6 +133,8 @@ static void link_info(const struct nlattr *info, struct pl_nl_link *link)
 	}
 	if (data && strcmp(link->kind, "netkit") == 0)
 		netkit_data(data, link);
+	if (data)
+		tunnel_data(data, link);
 }
 
 static void link_attr(const struct nlattr *attr, struct pl_nl_link *link)

@@ -40,7 +40,8 @@ struct pl_nl_link {
 	char qdisc[16];	   /* root qdisc's kind, "noqueue" ... */
 	uint8_t netkit_mode; /* 1 + IFLA_NETKIT_MODE (L2 0, L3 1); 0: not netkit or unknown */
 	bool netkit_primary;
-	int32_t new_nsid; /* of RTM_DELLINK: where it moved; PL_NL_NSID_HERE: a deletion */
+	uint16_t tunnel_port; /* UDP port of a VXLAN, Geneve or bareudp device; else 0 */
+	int32_t new_nsid;     /* of RTM_DELLINK: where it moved; PL_NL_NSID_HERE: a deletion */
 };
 
 /* Of the kinds that reach a pod: veth or netkit. */

@@ -15,6 +15,17 @@ static int collect_link(uint32_t ifindex, const struct pl_device *v, void *arg)
 	return 0;
 }
 
+static int collect_tunnel(uint16_t port, const struct pl_tunnel *v, void *arg)
+{
+	struct pl_fact *f = pl_facts_add(arg, PL_FACT_TUNNEL);
+
+	if (!f)
+		return -ENOMEM;
+	f->index = port;
+	f->tunnel = *v;
+	return 0;
+}
+
 static int collect_addr(const struct pl_ip *ip, const struct pl_addr *v, void *arg)
 {
 	struct pl_fact *f = pl_facts_add(arg, PL_FACT_ADDR);
@@ -93,6 +104,8 @@ int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret, struct pl_fa
 		f->endpoint = slots[id];
 	}
 	r = pl_datapath_link_each(dp, collect_link, ret);
+	if (!r)
+		r = pl_datapath_tunnel_each(dp, collect_tunnel, ret);
 	if (!r)
 		r = pl_datapath_addr_each(dp, collect_addr, ret);
 	first = ret->n;

@@ -43,6 +43,7 @@ int pl_fact_compare(const struct pl_fact *a, const struct pl_fact *b)
 	switch (a->kind) {
 	case PL_FACT_ENDPOINT:
 	case PL_FACT_LINK:
+	case PL_FACT_TUNNEL:
 		return compare_u32(a->index, b->index);
 	case PL_FACT_ATTACH:
 		c = compare_u32(a->index, b->index);
@@ -68,6 +69,8 @@ bool pl_fact_same(const struct pl_fact *a, const struct pl_fact *b)
 		return same_endpoint(&a->endpoint, &b->endpoint);
 	case PL_FACT_LINK:
 		return a->link.endpoint == b->link.endpoint && a->link.role == b->link.role;
+	case PL_FACT_TUNNEL:
+		return a->tunnel.ifindex == b->tunnel.ifindex;
 	case PL_FACT_ATTACH:
 		return a->attach.kind == b->attach.kind && a->attach.abi == b->attach.abi &&
 		       a->attach.program == b->attach.program;

@@ -18,6 +18,7 @@
 enum pl_fact_kind {
 	PL_FACT_ENDPOINT, /* slot of pl_endpoints */
 	PL_FACT_LINK,	  /* entry of pl_devices */
+	PL_FACT_TUNNEL,	  /* entry of pl_tunnel_ports */
 	PL_FACT_ATTACH,	  /* program at a hook */
 	PL_FACT_ADDR,	  /* entry of pl_addrs4/6 */
 };
@@ -25,12 +26,13 @@ enum pl_fact_kind {
 struct pl_fact {
 	enum pl_fact_kind kind;
 	/* key */
-	uint32_t index; /* endpoint id; ifindex of a link or attachment */
+	uint32_t index; /* endpoint id; ifindex of a link or attachment; a tunnel's port */
 	enum pl_hook hook;
 	struct pl_ip ip;
 	/* value */
 	struct pl_endpoint_info endpoint; /* *_flows, generation and mirror_* do not take part */
 	struct pl_device link;
+	struct pl_tunnel tunnel;
 	struct pl_addr addr;
 	struct pl_attachment attach; /* kind, abi and program take part; reconcile.c fills it in */
 };

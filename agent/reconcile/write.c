@@ -61,6 +61,11 @@ int pl_write_set(struct pl_datapath *dp, const struct pl_fact *f, struct pl_erro
 		return r ? pl_fail(err, r, "store link %u in pl_devices: %s", f->index,
 				   strerror(-r))
 			 : 0;
+	case PL_FACT_TUNNEL:
+		r = pl_datapath_tunnel_set(dp, (uint16_t)f->index, &f->tunnel);
+		return r ? pl_fail(err, r, "store port %u in pl_tunnel_ports: %s", f->index,
+				   strerror(-r))
+			 : 0;
 	case PL_FACT_ATTACH:
 		return pl_datapath_attach(dp, f->hook, f->index, err);
 	case PL_FACT_ADDR:
@@ -84,6 +89,11 @@ int pl_write_del(struct pl_datapath *dp, const struct pl_fact *f, struct pl_erro
 	case PL_FACT_LINK:
 		r = pl_datapath_link_del(dp, f->index);
 		return r ? pl_fail(err, r, "remove link %u from pl_devices: %s", f->index,
+				   strerror(-r))
+			 : 0;
+	case PL_FACT_TUNNEL:
+		r = pl_datapath_tunnel_del(dp, (uint16_t)f->index);
+		return r ? pl_fail(err, r, "remove port %u from pl_tunnel_ports: %s", f->index,
 				   strerror(-r))
 			 : 0;
 	case PL_FACT_ATTACH:

@@ -154,7 +154,7 @@ struct pl_tunnel_port {
 };
 
 struct pl_tunnel {
-	__u32 devices; /* how many listen there */
+	__u32 ifindex; /* of such a device */
 };
 
 /* Held for a tunnel's, whether a device of this network namespace is known to listen or not. */

@@ -170,6 +170,22 @@ own6() { ip6_of "$1"; }
 	done
 }
 
+@test "a tunnel's port is dropped for as long as a tunnel device listens there" {
+	ip link add vx0 type vxlan id 7 dstport 5555 local $NODE4 || skip "no VXLAN here"
+	ip link add vx1 type vxlan id 8 dstport 5555 local $NODE4
+	noticed() { bpftool -j map dump pinned /sys/fs/bpf/podlane/v*/maps/pl_tunnel_ports | jq -e '[.. | .port? // empty] | index(5555) != null'; }
+	gone() { ! noticed; }
+	eventually noticed
+	ip link del vx0
+	sleep 0.2
+	for to in $NODE4 192.0.2.255; do drops a vxlan5555 DROP_ENCAPSULATED "$(own4 a)" $to; done
+	ip link del vx1
+	eventually gone
+	before=$(reason a out PASS_HOST)
+	raw a vxlan5555 "$(own4 a)" $NODE4
+	[ "$(reason a out PASS_HOST)" = $((before + 1)) ]
+}
+
 @test "in its own name all that is honest arrives: in pieces, in segments, its checksum to be made" {
 	local sender form before
 	for sender in $SENDERS; do

@@ -12,7 +12,7 @@
 static void tunnel_at_5555(void)
 {
 	const struct pl_tunnel_port key = {.port = 5555};
-	const struct pl_tunnel value = {.devices = 1};
+	const struct pl_tunnel value = {.ifindex = 1};
 
 	map_put("pl_tunnel_ports", &key, &value);
 }

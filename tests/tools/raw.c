@@ -378,10 +378,20 @@ static void form_gre(struct frame *f)
 	tunnel(f, IPPROTO_GRE);
 }
 
+static void to_port(struct frame *f, unsigned int port)
+{
+	put16(l4_of(f) + 2, port);
+	put_l4_checksum(f, f->len - (size_t)(l4_of(f) - f->bytes), IPPROTO_UDP, 6);
+}
+
 static void form_vxlan(struct frame *f)
 {
-	put16(l4_of(f) + 2, 8472);
-	put_l4_checksum(f, f->len - (size_t)(l4_of(f) - f->bytes), IPPROTO_UDP, 6);
+	to_port(f, 8472);
+}
+
+static void form_vxlan5555(struct frame *f)
+{
+	to_port(f, 5555);
 }
 
 static const struct {
@@ -411,6 +421,7 @@ static const struct {
 	{"sit", form_sit},
 	{"gre", form_gre},
 	{"vxlan", form_vxlan},
+	{"vxlan5555", form_vxlan5555},
 };
 
 /* tc egress of our own device: bpf_skb_vlan_push(skb, 802.1Q, 0); the frame goes on. */

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <libmnl/libmnl.h>
 #include <net/if_arp.h>
 #include "netlink/netlink.h"
 #include "nl_messages.h"
@@ -147,6 +148,38 @@ static void test_veth_with_its_peer_here(void **state)
 	assert_int_equal(link.peer_nsid, PL_NL_NSID_HERE);
 	assert_int_equal(link.master, 1008);
 	assert_int_equal(link.flags & IFF_UP, 0);
+}
+
+/* A link of @kind with one attribute of two bytes in its data. */
+static uint16_t port_of(const char *kind, uint16_t attr, const void *value, size_t len)
+{
+	_Alignas(struct nlmsghdr) char buf[256] = {0};
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct nlattr *info, *data;
+	struct pl_nl_link link;
+
+	nlh->nlmsg_type = RTM_NEWLINK;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	mnl_attr_put(nlh, attr, len, value);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+	assert_int_equal(pl_nl_decode_link(buf, nlh->nlmsg_len, &link), 0);
+	return link.tunnel_port;
+}
+
+static void test_ports_of_tunnels(void **state)
+{
+	const uint8_t port[4] = {0x12, 0xb5}; /* 4789 */
+
+	assert_int_equal(port_of("vxlan", 15, port, 2), 4789);
+	assert_int_equal(port_of("geneve", 5, port, 2), 4789);
+	assert_int_equal(port_of("bareudp", 1, port, 2), 4789);
+	assert_int_equal(port_of("vxlan", 5, port, 2), 0);
+	assert_int_equal(port_of("vxlan", 15, port, 4), 0);
+	assert_int_equal(port_of("gretap", 15, port, 2), 0);
 }
 
 static void test_netkit(void **state)
@@ -471,6 +504,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_veth_with_its_peer_elsewhere),
 		cmocka_unit_test(test_veth_with_its_peer_here),
+		cmocka_unit_test(test_ports_of_tunnels),
 		cmocka_unit_test(test_netkit),
 		cmocka_unit_test(test_move_and_deletion),
 		cmocka_unit_test(test_a_netns_without_a_number_is_not_this_one),
