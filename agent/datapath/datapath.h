@@ -116,6 +116,7 @@ int pl_datapath_link_get(struct pl_datapath *dp, uint32_t ifindex, struct pl_dev
 int pl_datapath_link_each(struct pl_datapath *dp,
 			  int (*fn)(uint32_t ifindex, const struct pl_device *v, void *arg),
 			  void *arg);
+int pl_datapath_tunnel_get(struct pl_datapath *dp, uint16_t port, struct pl_tunnel *ret);
 int pl_datapath_tunnel_each(struct pl_datapath *dp,
 			    int (*fn)(uint16_t port, const struct pl_tunnel *v, void *arg),
 			    void *arg);

@@ -431,6 +431,13 @@ int pl_datapath_tunnel_del(struct pl_datapath *dp, uint16_t port)
 	return dp_map_del(dp->maps[MAP_pl_tunnel_ports], &key);
 }
 
+int pl_datapath_tunnel_get(struct pl_datapath *dp, uint16_t port, struct pl_tunnel *ret)
+{
+	const struct pl_tunnel_port key = {.port = port};
+
+	return dp_map_get(dp->maps[MAP_pl_tunnel_ports], &key, ret);
+}
+
 struct tunnel_each {
 	int (*fn)(uint16_t port, const struct pl_tunnel *v, void *arg);
 	void *arg;

@@ -127,6 +127,10 @@ bool pl_actual_holds(struct pl_datapath *dp, const struct pl_fact *f)
 		if (pl_datapath_link_get(dp, f->index, &there.link))
 			return false;
 		break;
+	case PL_FACT_TUNNEL:
+		if (pl_datapath_tunnel_get(dp, (uint16_t)f->index, &there.tunnel))
+			return false;
+		break;
 	case PL_FACT_ATTACH:
 		return pl_datapath_attached(dp, f->hook, f->index) == f->attach.kind;
 	case PL_FACT_ADDR:
