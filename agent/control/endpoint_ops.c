@@ -2,6 +2,8 @@
 /*
  * Operations on endpoints: JSON into calls, and calls into JSON.
  */
+#include <fcntl.h>
+
 #include "common/log.h"
 #include "control/ops.h"
 #include "endpoint/remove.h"
@@ -67,7 +69,7 @@ static void undo_endpoint_add(void *arg, const json_t *endpoint)
 		pl_error_log("endpoint not undone container=%s: out of memory", id);
 }
 
-int pl_op_endpoint_add(struct pl_call *c, struct pl_error *err)
+static int add_now(struct pl_call *c, struct pl_error *err)
 {
 	pl_cleanup(pl_netconf_clear) struct pl_netconf own = {0};
 	struct pl_endpoint_request req = {0};
@@ -88,6 +90,68 @@ int pl_op_endpoint_add(struct pl_call *c, struct pl_error *err)
 	pl_client_undo_if_unread(c->client, undo_endpoint_add, pl_record_to_json(&pod->rec));
 	pl_client_reply(c->client, reply);
 	return 0;
+}
+
+/* An ADD whose name an endpoint still has that is leaving. The loop goes on meanwhile. */
+struct held_add {
+	struct pl_call call; /* request and netns are its own */
+	json_t *request;
+};
+
+static void held_add_free(struct held_add *held)
+{
+	json_decref(held->request);
+	pl_closep(&held->call.netns_fd);
+	free(held);
+}
+
+/* Whether it has gone or could not be removed: the ADD says which. */
+static void on_name_free(void *arg, const struct pl_error *why)
+{
+	struct held_add *held = arg;
+	struct pl_client *client = held->call.client;
+	struct pl_error err = {0};
+
+	if (pl_client_has_gone(client)) {
+		pl_info("request not begun: its client has gone op=endpoint.add");
+	} else if (add_now(&held->call, &err) < 0) {
+		pl_info("request failed op=endpoint.add code=%s error=\"%s\"",
+			pl_errno_name(err.code), err.text);
+		pl_client_fail(client, &err);
+	}
+	held_add_free(held);
+	pl_client_resume(client);
+}
+
+static int hold_add(struct pl_call *c, struct pl_endpoint *leaving, struct pl_error *err)
+{
+	struct held_add *held = malloc(sizeof(*held));
+
+	if (held) {
+		held->request = json_deep_copy(c->req);
+		held->call = *c;
+		held->call.req = held->request;
+		held->call.netns_fd = c->netns_fd < 0 ? -1 : fcntl(c->netns_fd, F_DUPFD_CLOEXEC, 0);
+	}
+	if (!held || !held->request || pl_endpoint_wait(leaving, on_name_free, held) < 0) {
+		if (held)
+			held_add_free(held);
+		return pl_fail(err, -ENOMEM, "wait for the removal of the endpoint: out of memory");
+	}
+	pl_client_hold(c->client);
+	return 0;
+}
+
+int pl_op_endpoint_add(struct pl_call *c, struct pl_error *err)
+{
+	const char *id, *ifname;
+	struct pl_endpoint *pod;
+	int r = pl_request_key(c->req, &id, &ifname, err);
+
+	if (r < 0)
+		return r;
+	pod = pl_endpoints_find(c->parts->endpoints, id, ifname);
+	return pod && pl_endpoint_is_leaving(pod) ? hold_add(c, pod, err) : add_now(c, err);
 }
 
 /* One reply to the removal of one or more endpoints, sent when the last of them has gone. */

@@ -68,8 +68,7 @@ static void undo_unread(struct pl_client *c)
 	forget_undo(c);
 }
 
-/* Both directions are shut: the client has closed its end, or its process has ended. */
-static bool has_hung_up(const struct pl_client *c)
+bool pl_client_has_gone(const struct pl_client *c)
 {
 	struct pollfd p = {.fd = c->fd};
 
@@ -151,7 +150,7 @@ static void handle(struct pl_client *c, const json_t *request, int netns_fd)
 {
 	const struct pl_control_handler *handler = &c->control->handler;
 
-	if (has_hung_up(c) && !handler->is_removal(request)) {
+	if (pl_client_has_gone(c) && !handler->is_removal(request)) {
 		const char *op = json_string_value(json_object_get(request, "op"));
 
 		pl_info("request not begun: its client has gone op=%s", op ? op : "");

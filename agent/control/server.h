@@ -44,6 +44,9 @@ void pl_client_fail(struct pl_client *client, const struct pl_error *err);
 typedef void (*pl_unread_fn)(void *handler_arg, const json_t *arg);
 void pl_client_undo_if_unread(struct pl_client *client, pl_unread_fn undo, json_t *arg);
 
+/* Both directions are shut: the client has closed its end, or its process has ended. */
+bool pl_client_has_gone(const struct pl_client *client);
+
 /*
  * The reply comes later: until pl_client_resume(), which sends it, no further request of this
  * client is read, and @client lives, whatever becomes of its connection.

@@ -10,7 +10,6 @@
 #include "common/log.h"
 #include "endpoint/internal.h"
 #include "endpoint/link.h"
-#include "endpoint/remove.h"
 #include "host/host.h"
 #include "host/masq.h"
 #include "reconcile/reconcile.h"
@@ -47,10 +46,9 @@ static int check_request(struct pl_endpoints *t, const struct pl_endpoint_reques
 	if (!pl_ifname_valid(req->ifname))
 		return pl_fail(err, -EINVAL, "\"%s\" is no name for an interface", req->ifname);
 	pod = pl_endpoints_find(t, req->container_id, req->ifname);
-	if (pod && pl_endpoint_is_leaving(pod)) {
-		pl_removals_wait(t);
-		pod = pl_endpoints_find(t, req->container_id, req->ifname);
-	}
+	if (pod && pl_endpoint_is_leaving(pod))
+		return pl_fail(err, -EBUSY, "the endpoint %s of container %s is being removed",
+			       req->ifname, req->container_id);
 	if (pod)
 		return pl_fail(err, -EEXIST,
 			       "container %s has an endpoint %s already: delete it first",

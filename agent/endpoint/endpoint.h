@@ -40,8 +40,8 @@ int pl_endpoints_load(struct pl_endpoints *t, struct pl_error *err);
 
 /*
  * All or nothing. *ret lives until it is removed. @ret_routes: [{"dst","gw"}], caller owns.
- * Waits for an endpoint of that name which is leaving.
- * -EEXIST: the container has this interface already; -ENOSPC: range or table full; -ENOENT: the
+ * -EEXIST: the container has this interface already; -EBUSY: an endpoint of that name is leaving
+ * (pl_endpoint_wait() tells when it has gone); -ENOSPC: range or table full; -ENOENT: the
  * netns is gone; -ENOTSUP: the kernel has no such link kind.
  */
 int pl_endpoints_add(struct pl_endpoints *t, const struct pl_endpoint_request *req,

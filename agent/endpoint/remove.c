@@ -242,19 +242,29 @@ static void on_reaped(evutil_socket_t fd, short what, void *arg)
 	pl_host_update(t->opts.host);
 }
 
+int pl_endpoint_wait(struct pl_endpoint *pod, void (*done)(void *arg, const struct pl_error *err),
+		     void *arg)
+{
+	struct pl_waiter **last = &pod->waiters, *w = malloc(sizeof(*w));
+
+	if (!w)
+		return -ENOMEM;
+	*w = (struct pl_waiter){NULL, done, arg};
+	while (*last) /* told in the order in which they asked */
+		last = &(*last)->next;
+	*last = w;
+	return 0;
+}
+
 int pl_endpoint_remove(struct pl_endpoints *t, struct pl_endpoint *pod,
 		       void (*done)(void *arg, const struct pl_error *err), void *arg)
 {
 	struct pl_removals *l = t->removals;
-	struct pl_waiter *w = malloc(sizeof(*w));
 	struct pl_error err = {0};
+	int r = pl_endpoint_wait(pod, done, arg);
 
-	if (!w)
-		return -ENOMEM;
-	*w = (struct pl_waiter){pod->waiters, done, arg};
-	pod->waiters = w;
-	if (pl_endpoint_is_leaving(pod))
-		return 0;
+	if (r < 0 || pl_endpoint_is_leaving(pod))
+		return r;
 	pl_endpoint_event(pod, PL_EVENT_REMOVE);
 	pod->next_leaving = NULL;
 	*l->last = pod;

@@ -19,7 +19,10 @@ void pl_removals_freep(struct pl_removals **removals);
  */
 int pl_endpoint_remove(struct pl_endpoints *t, struct pl_endpoint *pod,
 		       void (*done)(void *arg, const struct pl_error *err), void *arg);
-/* Waits for all that leave. */
+/* @done is told when @pod, which leaves, has gone, or stays after all. 0 or -ENOMEM. */
+int pl_endpoint_wait(struct pl_endpoint *pod, void (*done)(void *arg, const struct pl_error *err),
+		     void *arg);
+/* Waits for all that leave: at the daemon's end, since the loop stands still. */
 void pl_removals_wait(struct pl_endpoints *t);
 
 /* The link has gone by itself or by us: the rest of @pod goes at once. */

@@ -99,6 +99,62 @@ nothing_left() {
 	ip netns exec c1 ping -q -c 1 -W 5 10.77.0.1
 }
 
+# DEL and ADD of c1 and a STATUS, which wait for the daemon together; the order of the answers is in
+# $T/order. "leave": who asked for the ADD goes away when the STATUS is answered.
+in_order() { # [leave]
+	cat >"$T/order.py" <<-'PYTHON'
+		import array, json, os, select, socket, struct, sys
+		STAMP = 35 # SO_TIMESTAMPNS: when the daemon sent it, however late it is read
+		path = os.environ["PODLANE_RUN_DIR"] + "/podlane.sock"
+		clients = {}
+		def connect(name):
+		    clients[name] = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		    clients[name].connect(path)
+		    clients[name].setsockopt(socket.SOL_SOCKET, STAMP, 1)
+		    return clients[name]
+		name = {"v": 1, "containerId": "c1", "ifname": "eth0"}
+		ns = os.open("/run/netns/c1", os.O_RDONLY)
+		connect("del").send(json.dumps({"op": "endpoint.del", **name}).encode())
+		connect("add").sendmsg([json.dumps({"op": "endpoint.add", "netns": "/run/netns/c1", **name}).encode()],
+		    [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [ns]))])
+		connect("status").send(json.dumps({"op": "status", "v": 1}).encode())
+		print("sent", flush=True)
+		times = {}
+		leaving = clients.pop("add") if sys.argv[1:] == ["leave"] else None
+		while clients:
+		    for s in select.select(list(clients.values()), [], [], 30)[0]:
+		        which = next(n for n in clients if clients[n] is s)
+		        answer, stamps, _, _ = s.recvmsg(131072, 64)
+		        assert json.loads(answer)["ok"], which
+		        times[which] = struct.unpack("qq", stamps[0][2])
+		        del clients[which]
+		        if which == "status" and leaving:
+		            leaving.close()
+		print("\n".join(sorted(times, key=times.get)))
+	PYTHON
+	hold
+	PODLANE_RUN_DIR=$T/run python3 "$T/order.py" "$@" >"$T/order" 2>"$T/order.err" 3>&- &
+	pids=($!)
+	await 20 grep -q sent "$T/order"
+	go_on
+	all_succeed
+}
+
+@test "an ADD that waits for its name to be free keeps nobody else waiting" {
+	add 1
+	in_order
+	[ "$(paste -sd' ' "$T/order")" = "sent status del add" ] || { cat "$T/order" "$T/order.err" && false; }
+	[ "$(links)" = 1 ]
+	[ "$(endpoints | jq -c '[.[] | [.containerId, .ready]]')" = '[["c1",true]]' ]
+}
+
+@test "an ADD that waits for its name leaves nothing when its caller goes meanwhile" {
+	add 1
+	in_order leave
+	[ "$(paste -sd' ' "$T/order")" = "sent status del" ] || { cat "$T/order" "$T/order.err" && false; }
+	await 20 nothing_left
+}
+
 @test "a caller that ends while its DEL waits: the endpoint goes, the daemon stays" {
 	add 1 2
 	hold
