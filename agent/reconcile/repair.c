@@ -29,6 +29,9 @@ static void log_repair(const struct pl_fact *f)
 	case PL_FACT_LINK:
 		pl_warn("datapath repaired object=device ifindex=%u", f->index);
 		return;
+	case PL_FACT_TUNNEL:
+		pl_warn("datapath repaired object=tunnel port=%u", f->index);
+		return;
 	case PL_FACT_ATTACH:
 		pl_warn("datapath repaired object=attachment hook=%s ifindex=%u",
 			pl_datapath_hook_name(f->hook), f->index);
