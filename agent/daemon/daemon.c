@@ -152,6 +152,19 @@ static void on_repaired(void *arg)
 	pl_mirrors_resync(d->parts.mirrors);
 }
 
+static void on_look(void *arg)
+{
+	const struct pl_daemon *d = arg;
+	struct pl_error err = {0};
+
+	pl_mirrors_repair(d->parts.mirrors);
+	if (pl_datapath_networks_hold(d->dp, d->settings.native, d->settings.n_native))
+		return;
+	pl_warn("datapath repaired object=networks");
+	if (pl_write_networks(d->dp, d->settings.native, d->settings.n_native, &err) < 0)
+		pl_warn("datapath not repaired, trying again error=\"%s\"", err.text);
+}
+
 static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
 	struct pl_daemon *d = arg;
@@ -317,7 +330,7 @@ static void fill_parts(struct pl_daemon *d)
 /* The parts, lowest first; none of them has done anything yet. */
 static int open_parts(struct pl_daemon *d, struct pl_error *err)
 {
-	const struct pl_reconcile_watcher watcher = {on_retry, on_repaired, d};
+	const struct pl_reconcile_watcher watcher = {on_retry, on_repaired, on_look, d};
 	int r;
 
 	d->base = event_base_new();

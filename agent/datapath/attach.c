@@ -222,6 +222,19 @@ enum pl_attach_kind pl_datapath_attached(struct pl_datapath *dp, enum pl_hook ho
 	return PL_ATTACHED_NONE;
 }
 
+bool pl_datapath_attached_as(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+			     enum pl_attach_kind kind)
+{
+	char name[DP_NAME_SIZE];
+
+	if (pl_datapath_attached(dp, hook, ifindex) != kind)
+		return false;
+	if (kind != PL_ATTACHED_CLSACT)
+		return true;
+	dp_marker_name(name, hook, ifindex);
+	return dp_pin_exists(dp->dir, "links", name);
+}
+
 /* What a pin or note stands for now; a stale one is cleared away. NONE: nothing. */
 static enum pl_attach_kind kind_now(struct dp_expedite *expedite, const char *dir,
 				    const struct place *p, uint32_t *ret_prog_id)

@@ -10,6 +10,7 @@
 #define PODLANE_DATAPATH_H
 
 #include "common/addr.h"
+#include "common/prefixes.h"
 #include "common/util.h"
 #include "podlane/abi.h"
 
@@ -98,6 +99,9 @@ const char *pl_datapath_hook_name(enum pl_hook hook);
 /* What the kernel says now (not what we remember). PL_ATTACHED_NONE where nothing of ours is. */
 enum pl_attach_kind pl_datapath_attached(struct pl_datapath *dp, enum pl_hook hook,
 					 uint32_t ifindex);
+/* The same, and noted as it should be: a filter without its note would be nobody's. */
+bool pl_datapath_attached_as(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
+			     enum pl_attach_kind kind);
 /* All attachments of all sets: one (hook, ifindex) may come more than once. */
 int pl_datapath_each_attachment(struct pl_datapath *dp,
 				int (*fn)(const struct pl_attachment *a, void *arg), void *arg);
@@ -105,6 +109,11 @@ int pl_datapath_each_attachment(struct pl_datapath *dp,
 /* The endpoint array, mapped: pl_datapath_max_endpoints() entries, shared with the programs. */
 const struct pl_endpoint_info *pl_datapath_slots(const struct pl_datapath *dp);
 
+/* Whether the maps hold these native networks and exceptions, and pl_config counts them. */
+bool pl_datapath_networks_hold(struct pl_datapath *dp, const struct pl_network_rule *rules,
+			       size_t n);
+/* The kernel's id of the program in a slot of pl_programs; 0: none. */
+uint32_t pl_datapath_program_id(struct pl_datapath *dp, enum pl_program_slot slot);
 /* Whether the pins are in place. -ENETDOWN: some are gone, and attachments with them. */
 int pl_datapath_intact(struct pl_datapath *dp, struct pl_error *err);
 

@@ -562,3 +562,28 @@ int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_network_rul
 	pl_datapath_routes_forget(dp);
 	return r;
 }
+
+/* A wider network would answer in place of one that is missing: hence also what it says. */
+static bool network_holds(const struct pl_datapath *dp, const struct pl_network_rule *rule)
+{
+	const struct network_key key = network_key(&rule->net);
+	struct pl_network there;
+	const int fd =
+		dp->maps[rule->net.ip.family == AF_INET ? MAP_pl_networks4 : MAP_pl_networks6];
+
+	return !dp_map_get(fd, &key, &there) && there.native == !rule->except;
+}
+
+bool pl_datapath_networks_hold(struct pl_datapath *dp, const struct pl_network_rule *rules,
+			       size_t n)
+{
+	uint32_t n4 = 0, n6 = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!network_holds(dp, &rules[i]))
+			return false;
+		n4 += !rules[i].except && rules[i].net.ip.family == AF_INET;
+		n6 += !rules[i].except && rules[i].net.ip.family == AF_INET6;
+	}
+	return dp->config->native4 == n4 && dp->config->native6 == n6;
+}

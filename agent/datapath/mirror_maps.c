@@ -87,3 +87,16 @@ int pl_datapath_programs_fd(const struct pl_datapath *dp)
 {
 	return dp->maps[MAP_pl_programs];
 }
+
+uint32_t pl_datapath_program_id(struct pl_datapath *dp, enum pl_program_slot slot)
+{
+	const uint32_t key = slot;
+	uint32_t id;
+
+	return dp_map_get(dp->maps[MAP_pl_programs], &key, &id) ? 0 : id;
+}
+
+int pl_datapath_mirror_restore(struct pl_datapath *dp)
+{
+	return pl_datapath_program_set(dp, PL_PROG_MIRROR, dp->progs[PROG_pl_mirror]);
+}

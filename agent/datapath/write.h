@@ -59,6 +59,8 @@ int pl_datapath_endpoint_reset(struct pl_datapath *dp, uint32_t endpoint);
 int pl_datapath_mirror_set(struct pl_datapath *dp, unsigned int slot, const struct pl_mirror *m);
 int pl_datapath_mirror_reset(struct pl_datapath *dp, unsigned int slot); /* stats and state */
 
+/* pl_mirror in its slot, which it lost to somebody else. */
+int pl_datapath_mirror_restore(struct pl_datapath *dp);
 /* @prog_fd -1 empties the slot. The prog array is pinned, so the program outlives us. */
 int pl_datapath_program_set(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd);
 

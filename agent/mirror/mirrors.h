@@ -55,6 +55,8 @@ void pl_mirrors_pod_changed(struct pl_mirrors *mirrors, const struct pl_endpoint
 void pl_mirrors_pod_gone(struct pl_mirrors *mirrors, const struct pl_endpoint *pod);
 /* A link came, changed or (@gone) went: targets pause and resume. */
 void pl_mirrors_link_event(struct pl_mirrors *mirrors, const struct pl_nl_link *link, bool gone);
+/* Puts back what somebody took of the sessions' part of the datapath. */
+void pl_mirrors_repair(struct pl_mirrors *mirrors);
 /* The link cache was filled anew: every target and mask is checked again. */
 void pl_mirrors_resync(struct pl_mirrors *mirrors);
 

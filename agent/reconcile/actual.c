@@ -132,7 +132,7 @@ bool pl_actual_holds(struct pl_datapath *dp, const struct pl_fact *f)
 			return false;
 		break;
 	case PL_FACT_ATTACH:
-		return pl_datapath_attached(dp, f->hook, f->index) == f->attach.kind;
+		return pl_datapath_attached_as(dp, f->hook, f->index, f->attach.kind);
 	case PL_FACT_ADDR:
 		if (pl_datapath_addr_get(dp, &f->ip, &there.addr))
 			return false;

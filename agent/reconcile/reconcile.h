@@ -25,6 +25,7 @@ struct pl_fact_owner {
 struct pl_reconcile_watcher {
 	void (*retry)(void *arg);    /* called before what failed is tried again */
 	void (*repaired)(void *arg); /* a slot of pl_endpoints was overwritten: masks are gone */
+	void (*look)(void *arg);     /* four times a second: at what is nobody's fact */
 	void *arg;
 };
 

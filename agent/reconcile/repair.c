@@ -128,6 +128,7 @@ void pl_repair_tick(evutil_socket_t fd, short what, void *arg)
 		if (o->suspect)
 			repair(rec, o);
 	rec->any_suspect = false;
+	rec->watcher.look(rec->watcher.arg);
 	look(rec, pl_now_ns());
 }
 

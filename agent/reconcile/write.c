@@ -160,3 +160,8 @@ int pl_write_program(struct pl_datapath *dp, enum pl_program_slot slot, int prog
 {
 	return pl_datapath_program_set(dp, slot, prog_fd);
 }
+
+int pl_write_mirror_program(struct pl_datapath *dp)
+{
+	return pl_datapath_mirror_restore(dp);
+}

@@ -33,6 +33,7 @@ int pl_write_mirror(struct pl_datapath *dp, unsigned int slot, const struct pl_m
 		    bool reset);
 /* The sessions that an endpoint's packets are copied for, as bits by slot. */
 void pl_write_masks(struct pl_datapath *dp, uint32_t endpoint, uint64_t out, uint64_t in);
+int pl_write_mirror_program(struct pl_datapath *dp);
 /* @prog_fd -1 empties the slot. */
 int pl_write_program(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd);
 

@@ -12,7 +12,7 @@ setup_file() {
 	load node
 	export PL_ATTACH=auto
 	case $BATS_TEST_FILENAME in *_clsact.bats) PL_ATTACH=clsact ;; esac
-	node_up --attach $PL_ATTACH
+	node_up --attach $PL_ATTACH --native $OUT4/32
 	export DEV ID
 	DEV=$(host_end a)
 	ID=$(podlane -j endpoint show a | jq .endpoint.id)
@@ -107,6 +107,12 @@ zero_slot() {
 	healed "object=attachment hook=from_pod" tc qdisc del dev "$DEV" clsact
 }
 
+@test "the note of a filter" {
+	! by_tcx || skip "programs are attached by tcx here"
+	healed "object=attachment hook=from_pod" rm "$(pins)links/from_pod-$(ifindex)-clsact"
+	[ -L "$(pins)links/from_pod-$(ifindex)-clsact" ]
+}
+
 @test "the uplink's program" {
 	if by_tcx; then
 		take() { rm "$(pins)links/from_uplink-$(cat /sys/class/net/up0/ifindex)"; }
@@ -125,15 +131,54 @@ zero_slot() {
 	healed "object=endpoint slot=$ID" zero_slot
 }
 
-@test "a mirror session goes on after its pod's slot was zeroed" {
+# shellcheck disable=SC2046 # numbers
+drop_network() { map delete pl_networks4 key $(le32 32) $(dotted $OUT4); }
+# shellcheck disable=SC2046
+zero_config() { map update pl_config key 0 0 0 0 value $(yes 0 | head -n 16); }
+native() { reason a out FORWARD_NATIVE; }
+
+@test "a native network" {
+	for take in drop_network zero_config; do
+		healed "object=networks" $take
+		before=$(native)
+		pings a $OUT4
+		[ "$(native)" -gt "$before" ]
+	done
+}
+
+sent() { podlane -j mirror show m | jq .mirror.counters.sent; }
+copies() { # the session copies what a sends
+	local before
+	before=$(sent)
+	pings a $B4
+	[ "$(sent)" -ge $((before + 3)) ]
+}
+# shellcheck disable=SC2046
+zero_mirror() {
+	local size
+	size=$(bpftool -j map show pinned "$(pins)maps/pl_mirrors" | jq .bytes_value)
+	map update pl_mirrors key "$SLOT" 0 0 0 value $(yes 0 | head -n "$size")
+}
+stage_pin() { ls "$(pins)"links/stage-*; }
+take_stage() { if by_tcx; then rm "$(stage_pin)"; else tc filter del dev plm-drain ingress; fi; }
+
+@test "what a mirror session has" {
 	ip link add tap0 type veth peer name tap1
 	ip link set tap0 up
 	ip link set tap1 up
-	podlane mirror add m --endpoint a --to-device tap0
+	podlane mirror add m --endpoint a --to-device tap0 --snaplen 100 --filter icmp
+	SLOT=$(podlane -j mirror show m | jq .mirror.slot)
+	copies
 	healed "object=endpoint slot=$ID" zero_slot
-	before=$(podlane -j mirror show m | jq .mirror.counters.sent)
-	pings a $B4
-	[ "$(podlane -j mirror show m | jq .mirror.counters.sent)" -ge $((before + 3)) ]
+	copies
+	healed "object=mirror slot=$SLOT" zero_mirror
+	copies
+	healed "object=program name=match" map delete pl_programs key 0 0 0 0
+	copies
+	healed "object=program name=pl_mirror" map delete pl_programs key 1 0 0 0
+	copies
+	healed "object=attachment hook=stage" take_stage
+	copies
 	podlane mirror del m
 	ip link del tap0
 }
