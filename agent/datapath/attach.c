@@ -4,7 +4,6 @@
  * anything is detached. What a set of another ABI version holds at a hook is moved into ours and
  * brought to our program there, so that a device is never without.
  */
-#include <net/if.h>
 #include "common/log.h"
 #include "datapath/attach.h"
 
@@ -12,16 +11,6 @@ struct place {
 	enum pl_hook hook;
 	uint32_t ifindex;
 	bool clsact;
-};
-
-const struct dp_hook dp_hooks[PL_HOOK_COUNT] = {
-#define ATTACH_TC_INGRESS  PL_BPF_TCX_INGRESS, BPF_TC_INGRESS
-#define ATTACH_TC_EGRESS   PL_BPF_TCX_EGRESS, BPF_TC_EGRESS
-#define ATTACH_NETKIT_PEER PL_BPF_NETKIT_PEER, 0
-#define HOOK(id, name, program, attach, text)                                                      \
-	[PL_HOOK_##id] = {#name, #program, PROG_##program, ATTACH_##attach},
-	PL_HOOKS(HOOK)
-#undef HOOK
 };
 
 /* The inverse of both. -EINVAL: no name of ours. */
@@ -50,41 +39,12 @@ static int parse_name(const char *name, struct place *ret)
 	return -EINVAL;
 }
 
-static const char *kind_name(enum pl_attach_kind kind)
-{
-	switch (kind) {
-	case PL_ATTACHED_TCX:
-		return "tcx";
-	case PL_ATTACHED_CLSACT:
-		return "clsact";
-	case PL_ATTACHED_NETKIT:
-		return "netkit";
-	case PL_ATTACHED_NONE:
-		break;
-	}
-	return "nothing";
-}
-
-int dp_fail_attach(struct pl_error *err, int code, enum pl_hook hook, uint32_t ifindex,
-		   enum pl_attach_kind kind, const char *why)
-{
-	char name[IFNAMSIZ];
-
-	return pl_fail(err, code, "attach %s by %s to %s (%u): %s", dp_hooks[hook].prog_name,
-		       kind_name(kind), if_indextoname(ifindex, name) ?: "device", ifindex, why);
-}
-
 static enum pl_attach_kind wanted_kind(const struct pl_datapath *dp, enum pl_hook hook)
 {
 	if (hook == PL_HOOK_FROM_NETKIT)
 		return dp->features.netkit ? PL_ATTACHED_NETKIT : PL_ATTACHED_NONE;
 	return dp->features.tcx && dp->choice != PL_ATTACH_CLSACT ? PL_ATTACHED_TCX
 								  : PL_ATTACHED_CLSACT;
-}
-
-const char *pl_datapath_hook_name(enum pl_hook hook)
-{
-	return dp_hooks[hook].name;
 }
 
 void pl_datapath_wanted(const struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,

@@ -13,6 +13,8 @@ enum { DP_NAME_SIZE = 64 };
 
 #define DP_CLSACT_SUFFIX "-clsact"
 
+/* hooks.c */
+
 struct dp_hook {
 	const char *name;
 	const char *prog_name;
@@ -23,7 +25,7 @@ struct dp_hook {
 
 extern const struct dp_hook dp_hooks[PL_HOOK_COUNT];
 
-/* Returns @code. */
+/* Sets the sentence that names device, hook and reason; returns @code. */
 int dp_fail_attach(struct pl_error *err, int code, enum pl_hook hook, uint32_t ifindex,
 		   enum pl_attach_kind kind, const char *why);
 

@@ -451,3 +451,13 @@ int pl_nl_add_neigh(struct pl_nl_batch *b, uint32_t ifindex, const struct pl_ip 
 	mnl_attr_put(nlh, NDA_LLADDR, sizeof(mac->bytes), mac->bytes);
 	return pl_nl_batch_end(b, nlh);
 }
+
+bool pl_nl_name_fits(const char *name)
+{
+	return name && name[0] && strlen(name) < IFNAMSIZ;
+}
+
+void pl_nl_put_ip(struct nlmsghdr *nlh, uint16_t type, const struct pl_ip *ip)
+{
+	mnl_attr_put(nlh, type, pl_ip_bits(ip->family) / 8, ip->bytes);
+}

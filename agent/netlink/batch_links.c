@@ -9,11 +9,6 @@
 #include <linux/veth.h>
 #include "netlink/batch.h"
 
-bool pl_nl_name_fits(const char *name)
-{
-	return name && name[0] && strlen(name) < IFNAMSIZ;
-}
-
 static bool mac_is_zero(const struct pl_mac *mac)
 {
 	static const struct pl_mac zero;
@@ -108,11 +103,6 @@ int pl_nl_add_netkit(struct pl_nl_batch *b, const struct pl_nl_pair *pair, bool 
 	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, info);
 	return pl_nl_batch_end(b, nlh);
-}
-
-void pl_nl_put_ip(struct nlmsghdr *nlh, uint16_t type, const struct pl_ip *ip)
-{
-	mnl_attr_put(nlh, type, pl_ip_bits(ip->family) / 8, ip->bytes);
 }
 
 /* @local may be NULL or of family 0. */
