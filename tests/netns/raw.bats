@@ -156,7 +156,7 @@ own6() { ip6_of "$1"; }
 		before=$(reason $sender out DROP_SPOOFED_ND)
 		raw $sender solicit "$(own6 $sender)" $NODE6 100
 		[ "$(reason $sender out DROP_SPOOFED_ND)" = $((before + 100)) ]
-		[ "$(ip -6 neigh show nud all dev "$(host_end $sender)" | grep -c 'fe80::.*70:')" = 0 ]
+		[ "$(ip -6 neigh show nud all dev "$(host_end $sender)" | grep -c '^fe80::70:')" = 0 ]
 	done
 }
 
