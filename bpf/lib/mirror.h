@@ -134,7 +134,8 @@ PL_INLINE enum pl_mirrored pl_mirror_packet(struct pl_packet *p, enum pl_reason 
 	__u64 out = p->src ? p->src->mirror_out : 0;
 	__u64 in = 0;
 
-	if (p->hook == PL_HOOK_TO_POD ? p->dst != NULL : reason == PL_FORWARD_LOCAL)
+	/* Old verifiers do not know that what is forwarded to a pod has one. */
+	if (p->dst && (p->hook == PL_HOOK_TO_POD || reason == PL_FORWARD_LOCAL))
 		in = p->dst->mirror_in;
 	if (unlikely(out)) {
 		pl_mirror_tail_call(p, state, out);

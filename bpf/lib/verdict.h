@@ -87,7 +87,8 @@ PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_n
 			pl_rewrite_local(p);
 		return pl_deliver(p);
 	case PL_FORWARD_NATIVE:
-		return pl_send_native(p, way);
+		/* Never without; but the compiler takes for unreachable what would follow NULL. */
+		return way ? pl_send_native(p, way) : TC_ACT_UNSPEC;
 	default:
 		return pl_action(reason);
 	}

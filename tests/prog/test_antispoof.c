@@ -483,10 +483,27 @@ static void test_rows(void **state)
 	check_rows(rows, PL_ARRAY_SIZE(rows));
 }
 
+/* Every byte of the address counts. */
+static void test_link_local_is_one_address(void **state)
+{
+	const struct packet p = {.mangle = solicit_own};
+	struct frame frame;
+
+	family = 6;
+	for (size_t i = 0; i < 16; i++) {
+		bed_reset();
+		make_frame(FROM_POD, &p, &frame);
+		frame.bytes[14 + 8 + i] ^= 1;
+		assert_int_equal(run_frame(FROM_POD, &p, &frame).verdict, TC_ACT_SHOT);
+		assert_int_equal(count_of(ID_A, PL_DROP_SPOOFED_ND, PL_OUT), 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_link_local_is_one_address),
 	};
 
 	return cmocka_run_group_tests(tests, bed_up, bed_down);
