@@ -49,7 +49,14 @@ teardown_file() { load node && node_down; }
 	rm /run/podlane/endpoints/broken:eth0.json.bad
 }
 
-everything() { find /sys/fs/bpf/podlane /run/podlane/endpoints | sort && bpftool -j link show | jq -c '.[] | [.id, .prog_id]'; }
+# Not what `bpftool link show` lists: the links of the whole machine, those of tests beside this one, too.
+everything() {
+	local pin
+	find /sys/fs/bpf/podlane /run/podlane/endpoints | sort
+	for pin in /sys/fs/bpf/podlane/v*/links/*; do
+		bpftool -j link show pinned "$pin" 2>/dev/null | jq -c '[.id, .prog_id]'
+	done
+}
 
 # refused SAYING [OPTION...]: a start ends with status 3, says what to do and changes nothing
 refused() {
