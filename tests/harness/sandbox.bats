@@ -83,7 +83,7 @@ clone() {
 	local line
 	# shellcheck disable=SC2016 # lines of a script; the underscores hide them from lint itself
 	for line in 'r_m -rf "$T/rootfs"' 'x && r_m -rf $1/y' 'u_mount -l "$T/root"' 'trap "r_m -r ${new}.log" EXIT' \
-		'i_p netns del "$n"' 'r_mdir "${a%/*}"' 'r_m -rf "${a:-}/b"' '(cd x; r_m -rf "$@")' 'r_m -f "${a}"'; do
+		'r_m -rf "$(where)/x"' 'r_mdir "${a%/*}"' 'r_m -rf "${a:-}/b"' '(cd x; r_m -rf "$@")' 'r_m -f "${a}"'; do
 		printf '#!/bin/bash\n%s\n' "${line//_/}" >scripts/x
 		run -1 tests/lint deletions
 		[[ $output = *"scripts/x:2: may be given an empty name"* ]]

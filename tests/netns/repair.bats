@@ -66,7 +66,7 @@ spoof_dropped() {
 }
 
 ifindex() { cat "/sys/class/net/$DEV/ifindex"; }
-remove_pin() { rm "$(pins)links/$1-$(ifindex)"; }
+remove_pin() { rm "$(pins)links/${1:?}-$(ifindex)"; }
 detach_link() { bpftool link detach id "$(bpftool -j link show pinned "$(pins)links/$1-$(ifindex)" | jq .id)"; }
 
 le32() { printf '%d %d %d %d' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24)); }
