@@ -152,17 +152,36 @@ static void on_repaired(void *arg)
 	pl_mirrors_resync(d->parts.mirrors);
 }
 
-static void on_look(void *arg)
+static bool pins_there(struct pl_daemon *d)
 {
-	const struct pl_daemon *d = arg;
+	struct pl_error err = {0};
+	int r = pl_write_pins(d->dp, &err);
+
+	if (r > 0)
+		pl_warn("datapath repaired object=pins path=%s", d->settings.bpffs);
+	else if (r < 0 && !d->pins_missing)
+		pl_error_log(
+			"pins are gone, and come back when they can: what is attached goes on, but "
+			"no new program is error=\"%s\"",
+			err.text);
+	d->pins_missing = r < 0;
+	return r >= 0;
+}
+
+static bool on_look(void *arg)
+{
+	struct pl_daemon *d = arg;
 	struct pl_error err = {0};
 
+	if (!pins_there(d))
+		return false;
 	pl_mirrors_repair(d->parts.mirrors);
 	if (pl_datapath_networks_hold(d->dp, d->settings.native, d->settings.n_native))
-		return;
+		return true;
 	pl_warn("datapath repaired object=networks");
 	if (pl_write_networks(d->dp, d->settings.native, d->settings.n_native, &err) < 0)
 		pl_warn("datapath not repaired, trying again error=\"%s\"", err.text);
+	return true;
 }
 
 static void on_signal(evutil_socket_t sig, short what, void *arg)

@@ -29,7 +29,8 @@ struct pl_daemon {
 	struct pl_masq *masq;
 	struct pl_parts parts; /* the rest, as requests see it */
 	struct pl_control *control;
-	bool resync_due; /* the last one failed before it could compare */
+	bool pins_missing; /* and it was said */
+	bool resync_due;   /* the last one failed before it could compare */
 	int lock_fd;
 };
 

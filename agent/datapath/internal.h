@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the files of the datapath share: object.c (open, adopt, remove), libbpf_log.c, pins.c (the
- * bpffs), sets.c, carry.c and layout.c (other versions), probe.c (features), skb_layout.c,
- * attach.c, links.c and clsact.c (hooks), expedite.c (grace periods), maps.c, mirror_maps.c,
- * counters.c and reset.c (contents). Nobody else includes it.
+ * What the files of the datapath share: object.c (open, adopt, remove), libbpf_log.c, pins.c and
+ * pinned.c (the bpffs), sets.c, carry.c and layout.c (other versions), probe.c (features),
+ * skb_layout.c, attach.c, links.c and clsact.c (hooks), expedite.c (grace periods), maps.c,
+ * mirror_maps.c, counters.c and reset.c (contents). Nobody else includes it.
  */
 #ifndef PODLANE_DATAPATH_INTERNAL_H
 #define PODLANE_DATAPATH_INTERNAL_H
@@ -152,6 +152,8 @@ int dp_unpin(const char *dir, const char *sub, const char *name);
 int dp_pin_move(const char *from, const char *to, const char *sub, const char *name);
 
 bool dp_pin_exists(const char *dir, const char *sub, const char *name);
+/* Makes the same symbolic link among the links of another folder. */
+int dp_note_copy(const char *from, const char *to, const char *name);
 
 struct dp_names {
 	char **names;
@@ -171,6 +173,14 @@ int dp_remove_set(const char *dir);
 
 /* The attachments that are noted in the set @dir. */
 int dp_list_links(const char *dir, struct dp_names *ret);
+
+/* pinned.c: the pins of our set */
+
+extern const char *const dp_map_names[MAP_COUNT];
+extern const char *const dp_prog_names[PROG_COUNT];
+int dp_make_folders(const struct pl_datapath *dp, struct pl_error *err);
+/* Pins what is not pinned, and the maps that are @replaced in place of what is. */
+int dp_pin_all(const struct pl_datapath *dp, const bool *replaced, struct pl_error *err);
 
 /* sets.c: our set beside those of other ABI versions */
 

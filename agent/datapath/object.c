@@ -17,18 +17,6 @@ enum {
 	UPLINKS_MAX = 256,
 };
 
-static const char *const map_names[MAP_COUNT] = {
-#define PL_MAP_NAME(name) [MAP_##name] = #name,
-	PL_MAPS(PL_MAP_NAME)
-#undef PL_MAP_NAME
-};
-
-static const char *const prog_names[PROG_COUNT] = {
-#define PL_PROG_NAME(name) [PROG_##name] = #name,
-	PL_PROGS(PL_PROG_NAME)
-#undef PL_PROG_NAME
-};
-
 /* The object between open and the hand-over. */
 struct loading {
 	struct podlane_bpf *skel;
@@ -97,7 +85,7 @@ static int loading_size(struct loading *l, const struct pl_datapath_opts *opts,
 
 		if (r < 0)
 			return pl_fail(err, r, "size map %s to %llu entries: %s",
-				       map_names[sizes[i].map],
+				       dp_map_names[sizes[i].map],
 				       (unsigned long long)sizes[i].entries, strerror(-r));
 	}
 	return 0;
@@ -115,18 +103,18 @@ static bool map_fits(const struct bpf_map *map, const struct bpf_map_info *pinne
 static int pinned_map(const char *dir, size_t i, int *ret_fd, struct bpf_map_info *ret_info,
 		      struct pl_error *err)
 {
-	pl_autoclose int fd = dp_pin_get(dir, "maps", map_names[i]);
+	pl_autoclose int fd = dp_pin_get(dir, "maps", dp_map_names[i]);
 	int r;
 
 	*ret_fd = -1;
 	if (fd == -ENOENT)
 		return 0;
 	if (fd < 0)
-		return pl_fail(err, fd, "open pinned map %s/maps/%s: %s", dir, map_names[i],
+		return pl_fail(err, fd, "open pinned map %s/maps/%s: %s", dir, dp_map_names[i],
 			       strerror(-fd));
 	r = dp_map_info(fd, ret_info);
 	if (r < 0)
-		return pl_fail(err, r, "ask for pinned map %s/maps/%s: %s", dir, map_names[i],
+		return pl_fail(err, r, "ask for pinned map %s/maps/%s: %s", dir, dp_map_names[i],
 			       strerror(-r));
 	*ret_fd = TAKE_FD(fd);
 	return 0;
@@ -137,7 +125,7 @@ static int reuse(struct loading *l, size_t i, int fd, const char *dir, struct pl
 	int r = bpf_map__reuse_fd(l->maps[i], fd);
 
 	if (r < 0)
-		return pl_fail(err, r, "take over pinned map %s/maps/%s: %s", dir, map_names[i],
+		return pl_fail(err, r, "take over pinned map %s/maps/%s: %s", dir, dp_map_names[i],
 			       strerror(-r));
 	l->reused++;
 	return 0;
@@ -156,7 +144,7 @@ static int reuse_own(struct loading *l, size_t i, const char *dir, bool afresh, 
 		return r;
 	if (!afresh && map_fits(l->maps[i], &info))
 		return reuse(l, i, fd, dir, err);
-	pl_info("datapath map=%s rebuilt entries=%u was=%u", map_names[i],
+	pl_info("datapath map=%s rebuilt entries=%u was=%u", dp_map_names[i],
 		bpf_map__max_entries(l->maps[i]), info.max_entries);
 	l->replaced[i] = true;
 	l->old[i] = TAKE_FD(fd);
@@ -187,7 +175,7 @@ static int reuse_other(struct loading *l, size_t i, const char *dir, bool have, 
 		    : dp_map_alike(fd, l->maps[i], bpf_object__btf(l->skel->obj));
 	if (r < 0)
 		return pl_fail(err, r, "compare pinned map %s/maps/%s with ours: %s", dir,
-			       map_names[i], strerror(-r));
+			       dp_map_names[i], strerror(-r));
 	if (r)
 		return reuse(l, i, fd, dir, err);
 	l->old[i] = TAKE_FD(fd);
@@ -282,7 +270,7 @@ static int take_fds(struct pl_datapath *dp, const struct loading *l, struct pl_e
 		dp->max_entries[i] = bpf_map__max_entries(l->maps[i]);
 		dp->maps[i] = fcntl(bpf_map__fd(l->maps[i]), F_DUPFD_CLOEXEC, 3);
 		if (dp->maps[i] < 0)
-			return pl_fail(err, -errno, "keep map %s: %s", map_names[i],
+			return pl_fail(err, -errno, "keep map %s: %s", dp_map_names[i],
 				       strerror(errno));
 	}
 	for (size_t i = 0; i < PROG_COUNT; i++) {
@@ -290,7 +278,7 @@ static int take_fds(struct pl_datapath *dp, const struct loading *l, struct pl_e
 			continue;
 		dp->progs[i] = fcntl(bpf_program__fd(l->progs[i]), F_DUPFD_CLOEXEC, 3);
 		if (dp->progs[i] < 0)
-			return pl_fail(err, -errno, "keep program %s: %s", prog_names[i],
+			return pl_fail(err, -errno, "keep program %s: %s", dp_prog_names[i],
 				       strerror(errno));
 		dp->prog_ids[i] = prog_id(dp->progs[i]);
 	}
@@ -305,50 +293,10 @@ static int copy_contents(struct pl_datapath *dp, struct loading *l, struct pl_er
 		int r = l->old[i] < 0 ? 0 : dp_map_carry(l->old[i], dp->maps[i], BPF_ANY);
 
 		if (r < 0)
-			return pl_fail(err, r, "copy map %s into the new one: %s", map_names[i],
+			return pl_fail(err, r, "copy map %s into the new one: %s", dp_map_names[i],
 				       strerror(-r));
 		if (l->late[i] < 0 && (dp_map_grows(i) || i == MAP_pl_endpoints))
 			l->late[i] = TAKE_FD(l->old[i]);
-	}
-	return 0;
-}
-
-static int pin_all(const struct pl_datapath *dp, const struct loading *l, struct pl_error *err)
-{
-	for (size_t i = 0; i < MAP_COUNT; i++) {
-		pl_autoclose int pinned = dp_pin_get(dp->dir, "maps", map_names[i]);
-		int r = pinned >= 0 && !l->replaced[i]
-				? 0
-				: dp_pin(dp->maps[i], dp->dir, "maps", map_names[i]);
-
-		if (r < 0)
-			return pl_fail(err, r, "pin map %s in %s: %s", map_names[i], dp->dir,
-				       strerror(-r));
-	}
-	for (size_t i = 0; i < PROG_COUNT; i++) {
-		int r = dp->progs[i] < 0 ? 0
-					 : dp_pin(dp->progs[i], dp->dir, "progs", prog_names[i]);
-
-		if (r < 0)
-			return pl_fail(err, r, "pin program %s in %s: %s", prog_names[i], dp->dir,
-				       strerror(-r));
-	}
-	return 0;
-}
-
-static int make_folders(struct pl_datapath *dp, struct pl_error *err)
-{
-	static const char *const subs[] = {"maps", "progs", "links"};
-	char path[PATH_MAX];
-	int r;
-
-	for (size_t i = 0; i < PL_ARRAY_SIZE(subs); i++) {
-		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dp->dir, subs[i]) >= sizeof(path))
-			return pl_fail(err, -ENAMETOOLONG, "bpffs folder %s: path too long",
-				       dp->root);
-		r = dp_bpffs_mkdir(path, err);
-		if (r < 0)
-			return r;
 	}
 	return 0;
 }
@@ -415,7 +363,7 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	r = datapath_new(opts, &dp);
 	if (r < 0)
 		return pl_fail(err, r, "prepare the datapath: %s", strerror(-r));
-	r = make_folders(dp, err);
+	r = dp_make_folders(dp, err);
 	if (r < 0)
 		return r;
 	dp->lock_fd = dp_lock(dp->root, err);
@@ -446,7 +394,7 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	if (!r)
 		r = dp_guesses_fill(dp);
 	if (!r)
-		r = pin_all(dp, &loading, err);
+		r = dp_pin_all(dp, loading.replaced, err);
 	if (r < 0)
 		return r;
 	if (bpf_map_update_elem(dp->maps[MAP_pl_programs], &slot, &dp->progs[PROG_pl_mirror],
@@ -532,31 +480,6 @@ int pl_datapath_remove(const char *bpffs_dir, struct pl_error *err)
 	}
 	if (!r && rmdir(bpffs_dir) && errno != ENOENT)
 		return pl_fail(err, -errno, "remove folder %s: %s", bpffs_dir, strerror(errno));
-	return r;
-}
-
-static int pin_intact(const struct pl_datapath *dp, const char *sub, const char *name,
-		      struct pl_error *err)
-{
-	pl_autoclose int fd = dp_pin_get(dp->dir, sub, name);
-
-	if (fd >= 0)
-		return 0;
-	return pl_fail(err, -ENETDOWN,
-		       "%s/%s/%s is gone (%s), and pods may have lost the fast path: keep the bpf "
-		       "file system mounted, and restart podlaned",
-		       dp->dir, sub, name, strerror(-fd));
-}
-
-int pl_datapath_intact(struct pl_datapath *dp, struct pl_error *err)
-{
-	int r = 0;
-
-	for (size_t i = 0; !r && i < MAP_COUNT; i++)
-		r = pin_intact(dp, "maps", map_names[i], err);
-	for (size_t i = 0; !r && i < PROG_COUNT; i++)
-		if (dp->progs[i] >= 0) /* not loaded: this kernel has no such hook */
-			r = pin_intact(dp, "progs", prog_names[i], err);
 	return r;
 }
 

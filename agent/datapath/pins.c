@@ -153,6 +153,24 @@ bool dp_pin_exists(const char *dir, const char *sub, const char *name)
 	return !join(path, sizeof(path), dir, sub, name) && !lstat(path, &st);
 }
 
+int dp_note_copy(const char *from, const char *to, const char *name)
+{
+	char path_from[PATH_MAX], path_to[PATH_MAX], target[PATH_MAX];
+	ssize_t n;
+	int r;
+
+	r = join(path_from, sizeof(path_from), from, "links", name);
+	if (!r)
+		r = join(path_to, sizeof(path_to), to, "links", name);
+	if (r < 0)
+		return r;
+	n = readlink(path_from, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	return symlink(target, path_to) && errno != EEXIST ? -errno : 0;
+}
+
 void dp_names_clear(struct dp_names *names)
 {
 	for (size_t i = 0; i < names->n; i++)

@@ -20,6 +20,11 @@ int pl_datapath_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifind
 /* Not attached and device gone are success. */
 int pl_datapath_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
 		       struct pl_error *err);
+/*
+ * Pins again what somebody unpinned. 0: nothing was missing, 1: it is there again. -ENOTSUP: there
+ * is no bpffs to pin to; what is attached goes on.
+ */
+int pl_datapath_pins_restore(struct pl_datapath *dp, struct pl_error *err);
 /* The device is gone, and what was attached with it: removes what is noted, asks nothing. */
 void pl_datapath_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex);
 /*

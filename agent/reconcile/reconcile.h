@@ -25,7 +25,8 @@ struct pl_fact_owner {
 struct pl_reconcile_watcher {
 	void (*retry)(void *arg);    /* called before what failed is tried again */
 	void (*repaired)(void *arg); /* a slot of pl_endpoints was overwritten: masks are gone */
-	void (*look)(void *arg);     /* four times a second: at what is nobody's fact */
+	/* Four times a second: at what is nobody's fact. False: nothing can be repaired now. */
+	bool (*look)(void *arg);
 	void *arg;
 };
 

@@ -121,14 +121,13 @@ void pl_repair_tick(evutil_socket_t fd, short what, void *arg)
 	struct pl_reconcile *rec = arg;
 
 	/* The kernel would answer when the links that are being deleted have gone. */
-	if (pl_datapath_expediting(rec->dp))
+	if (pl_datapath_expediting(rec->dp) || !rec->watcher.look(rec->watcher.arg))
 		return;
 	for (struct pl_fact_owner *o = rec->owners.next; rec->any_suspect && o != &rec->owners;
 	     o = o->next)
 		if (o->suspect)
 			repair(rec, o);
 	rec->any_suspect = false;
-	rec->watcher.look(rec->watcher.arg);
 	look(rec, pl_now_ns());
 }
 

@@ -112,6 +112,11 @@ void pl_write_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex
 	pl_datapath_forget(dp, hook, ifindex);
 }
 
+int pl_write_pins(struct pl_datapath *dp, struct pl_error *err)
+{
+	return pl_datapath_pins_restore(dp, err);
+}
+
 int pl_write_settle(struct pl_datapath *dp)
 {
 	return pl_datapath_settle(dp);

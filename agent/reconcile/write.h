@@ -14,6 +14,8 @@ int pl_write_del(struct pl_datapath *dp, const struct pl_fact *f, struct pl_erro
 /* The device is gone, and what was attached with it: removes what is noted, asks nothing. */
 void pl_write_forget(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex);
 
+/* See pl_datapath_pins_restore(). */
+int pl_write_pins(struct pl_datapath *dp, struct pl_error *err);
 /* Ends an upgrade, where one is under way: see pl_datapath_settle(). */
 int pl_write_settle(struct pl_datapath *dp);
 

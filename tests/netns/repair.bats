@@ -18,7 +18,10 @@ setup_file() {
 	ID=$(podlane -j endpoint show a | jq .endpoint.id)
 }
 teardown_file() { load node && node_down; }
-teardown() { nft delete table inet witness 2>/dev/null || :; }
+teardown() {
+	nft delete table inet witness 2>/dev/null || :
+	floods_kill
+}
 
 by_tcx() { [ "$PL_ATTACH" = auto ] && podlane -j status | jq -e .features.tcx >/dev/null; }
 attached() { podlane -j endpoint show a | jq -r ".endpoint.attached.$1"; }
@@ -181,6 +184,44 @@ take_stage() { if by_tcx; then rm "$(stage_pin)"; else tc filter del dev plm-dra
 	copies
 	podlane mirror del m
 	ip link del tap0
+}
+
+remove_map() { rm "$(pins)maps/pl_endpoints"; }
+remove_all() { rm -r /sys/fs/bpf/podlane; }
+pinned_links() { find "$(pins)links" -type l -o -type f | sed 's/.*links.//' | sort; }
+
+@test "pins that are removed" {
+	links=$(pinned_links)
+	healed "object=pins" remove_map
+	[ -e "$(pins)maps/pl_endpoints" ]
+	if by_tcx; then # the links go with their pins
+		healed "object=pins" remove_all
+	else
+		healed "object=pins" rm -r "$(pins)"
+	fi
+	within_a_second eval '[ "$(pinned_links)" = "$links" ]'
+}
+
+@test "a bpffs that is unmounted, and mounted again: no packet is lost" {
+	links=$(pinned_links)
+	witness_up
+	flood_start a $B4
+	umount -l /sys/fs/bpf
+	within_a_second grep "pins are gone" "$BATS_FILE_TMPDIR/podlaned.log"
+	sleep 1.5
+	[ "$(grep -c "pins are gone" "$BATS_FILE_TMPDIR/podlaned.log")" = 1 ]
+	before=$(repairs "object=pins")
+	mount -t bpf bpf /sys/fs/bpf
+	within_a_second repaired "object=pins" "$before"
+	[ "$(pinned_links)" = "$links" ]
+	sleep 0.6
+	flood_lossless
+	witness_down
+	daemon_stop
+	daemon_start --attach $PL_ATTACH --native $OUT4/32
+	[ "$(podlane -j status | jq .adopted)" = true ]
+	witness_up
+	pings a $B4
 }
 
 @test "deletions and additions at the same time are no fault" {
