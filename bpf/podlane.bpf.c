@@ -10,65 +10,129 @@
  *   host --- pl_to_pod (tc egress of the host end): what the stack delivers
  */
 #include "lib/packet.h"
+#include "lib/lookup.h"
 #include "lib/antispoof.h"
-#include "lib/routes.h"
 #include "lib/tunnel.h"
 #include "lib/destination.h"
+#include "lib/conntrack.h"
 #include "lib/flows.h"
+#include "lib/fib.h"
 #include "lib/verdict.h"
 #include "lib/mirror.h"
 
-/* Out of the node without the stack: to a native network, or in answer to the wire. */
-static __always_inline int leave(struct pl_packet *p, struct pl_nexthop *way)
+/*
+ * Whether the packet may take the fast path, and to whom: by its connection's entry, or as a packet
+ * that opens one. @common: l4 is read. PL_CONTINUE: *ret_answer says which (enum pl_flow_answer),
+ * and dst is set (NULL: out of the node).
+ */
+static __always_inline int admit(struct pl_packet *p, int common, __u32 *ret_answer)
 {
-	__u32 native = p->route ? p->route->native : pl_is_native(p, 0);
-	int reason = native ? pl_flow_answer(p) : pl_flow_outward(p);
+	__u32 answer = 0, reason;
 
-	if (reason == PL_CONTINUE)
-		reason = pl_forwardable(p);
-	if (reason == PL_CONTINUE)
-		reason = pl_route(p, pl_l3_size(p), native, way);
-	return reason == PL_CONTINUE ? PL_FORWARD_NATIVE : reason;
+	if (likely(common))
+		pl_flow_lookup(p);
+	*ret_answer = PL_ANSWER_KNOWN;
+	if (likely(common) && likely(pl_flow_is_plain(p)))
+		return PL_CONTINUE;
+	pl_conn_read(p->skb);
+	if (p->flow || !common)
+		answer = pl_flow_judge(p->src_id);
+	if (!answer)
+		answer = pl_flow_destination(p->skb, p->src_id);
+	p->dst_id = answer >> PL_ANSWER_DST_SHIFT;
+	p->dst = pl_endpoint_of(p->dst_id);
+	reason = answer & PL_ANSWER_REASON;
+	if (reason == PL_ANSWER_CONTINUE && !(answer & PL_ANSWER_KNOWN)) {
+		answer = pl_flow_may_open(p->src_id, p->dst_id);
+		reason = answer & PL_ANSWER_REASON;
+	}
+	if (pl_conntrack_mode != PL_CT_NONE && reason == PL_PASS_NOT_POD && p->src)
+		pl_flow_note_port(p->src_id);
+	if (pl_conntrack_mode == PL_CT_ASK && answer & PL_ANSWER_ASK &&
+	    pl_ct_knows(p->skb, !(answer & PL_ANSWER_KNOWN)))
+		return answer & PL_ANSWER_KNOWN ? PL_PASS_TUPLE_CLASH : PL_PASS_STACK_FLOW;
+	*ret_answer = answer;
+	if (reason == PL_ANSWER_CONTINUE)
+		return PL_CONTINUE;
+	return reason <= PL_FORWARD_NATIVE ? PL_PASS_NO_FLOW : (int)reason; /* never */
 }
 
-static __always_inline int decide_from_pod(struct pl_packet *p, struct pl_nexthop *way)
+/* The last to decide: the connection's entry is kept true, or made. */
+static __always_inline int commit(struct pl_packet *p, int common, __u32 answer)
+{
+	int reason = PL_CONTINUE;
+
+	if (likely(answer & PL_ANSWER_KNOWN)) {
+		if (likely(common) && p->flow &&
+		    likely(!(p->l4.flags & (PL_L4_FIN | PL_L4_RST | PL_L4_SYN))))
+			pl_flow_touch(p->flow, p->side);
+		else
+			pl_flow_track(p->skb, p->src_id);
+		return PL_CONTINUE;
+	}
+	if (answer & PL_ANSWER_ASK)
+		reason = pl_flow_open(p->skb, p->src_id, p->dst_id, 0);
+	if (reason == PL_CONTINUE && answer & PL_ANSWER_FRAGMENT)
+		reason = pl_flow_open(p->skb, p->src_id, p->dst_id, 1);
+	return reason == PL_CONTINUE || reason > PL_FORWARD_NATIVE ? reason : PL_PASS_NO_FLOW;
+}
+
+/* The rest of the way, once the sender is known to be who it says. */
+static __always_inline int forward(struct pl_packet *p, int common)
+{
+	__u32 answer;
+	int reason = admit(p, common, &answer);
+
+	if (reason == PL_CONTINUE)
+		reason = pl_forwardable(p, common);
+	if (reason == PL_CONTINUE) {
+		if (p->dst)
+			reason = pl_deliverable(p);
+		else
+			reason = p->src ? pl_route(p, pl_l3_size(p)) : PL_PASS_NOT_POD;
+	}
+	if (reason == PL_CONTINUE)
+		reason = commit(p, common, answer);
+	if (reason != PL_CONTINUE)
+		return reason;
+	return p->dst ? PL_FORWARD_LOCAL : PL_FORWARD_NATIVE;
+}
+
+/* *ret_common 1: nothing is left to look into, and l4 is read. Else pl_examine() has looked. */
+static __always_inline int check_sender(struct pl_packet *p, int headers, int *ret_common)
+{
+	int reason;
+
+	*ret_common = headers == PL_CONTINUE && pl_is_common(p) && pl_parse_common_l4(p);
+	if (likely(*ret_common))
+		return p->src->flags & PL_EP_TRUSTED
+			       ? PL_CONTINUE
+			       : pl_check_offload(p, p->l4.protocol, ETH_HLEN + p->l4.offset, 0);
+	reason = pl_examine(p->skb, p->src_id);
+	if (reason != PL_CONTINUE)
+		return reason > PL_FORWARD_NATIVE ? reason
+						  : PL_PASS_MALFORMED; /* never the latter */
+	return pl_read_headers(p, pl_is_l3_device(p->src));
+}
+
+static __always_inline int decide_from_pod(struct pl_packet *p)
 {
 	int reason = pl_lookup_src(p);
+	int common;
 
 	if (reason != PL_CONTINUE)
 		return reason;
-	reason = pl_antispoof(p, pl_parse_headers(p, pl_is_l3_device(p->src)));
-	if (reason == PL_CONTINUE)
-		reason = pl_check_source(p);
-	if (reason == PL_CONTINUE)
-		reason = pl_check_pkt_type(p, pl_is_l3_device(p->src));
-	if (reason == PL_CONTINUE)
-		reason = pl_destination(p);
-	if (reason != PL_CONTINUE)
-		reason = pl_check_tunnel(p, reason);
-	if (reason != PL_CONTINUE && reason != PL_PASS_NOT_POD)
-		return reason;
-	if ((reason == PL_PASS_NOT_POD && !pl_is_known_native(p)) || p->src->stack_flows ||
-	    pl_is_segmented(p))
-		pl_parse_l4(p);
-	if (reason == PL_PASS_NOT_POD)
-		return leave(p, way);
-	reason = pl_forwardable(p);
-	if (reason == PL_CONTINUE)
-		reason = pl_deliverable(p);
-	if (reason == PL_CONTINUE)
-		reason = pl_flow_answer(p);
-	return reason == PL_CONTINUE ? PL_FORWARD_LOCAL : reason;
+	reason = check_sender(p, pl_parse_headers(p, pl_is_l3_device(p->src)), &common);
+	return reason == PL_CONTINUE ? forward(p, common) : reason;
 }
 
 static __always_inline int from_pod(struct pl_packet *p)
 {
-	struct pl_nexthop way = {};
 	int reason = pl_mirror_copy(p->skb, p->hook);
 
 	if (reason == PL_CONTINUE)
-		reason = decide_from_pod(p, &way);
-	return pl_conclude(p, reason, &way);
+		reason = decide_from_pod(p);
+	return pl_conclude(p, reason);
 }
 
 SEC("tc")
@@ -94,27 +158,12 @@ int pl_from_netkit(struct __sk_buff *skb)
 static __always_inline int decide_from_uplink(struct pl_packet *p)
 {
 	int reason = pl_mirror_copy(p->skb, p->hook);
-	int native;
 
 	if (reason == PL_CONTINUE)
 		reason = pl_parse_headers(p, 0);
 	if (reason == PL_CONTINUE)
 		reason = pl_check_pkt_type(p, 0);
-	if (reason == PL_CONTINUE)
-		reason = pl_destination(p);
-	if (reason == PL_CONTINUE)
-		reason = pl_check_uplink_source(p);
-	if (reason == PL_CONTINUE)
-		reason = pl_forwardable(p);
-	if (reason != PL_CONTINUE)
-		return reason;
-	native = pl_is_native(p, 1);
-	if (!native || pl_has_flows(p->dst) || pl_is_segmented(p))
-		pl_parse_l4(p);
-	reason = pl_deliverable(p);
-	if (reason == PL_CONTINUE)
-		reason = pl_flow_inward(p, native);
-	return reason == PL_CONTINUE ? PL_FORWARD_LOCAL : reason;
+	return reason == PL_CONTINUE ? forward(p, pl_parse_common_l4(p)) : reason;
 }
 
 SEC("tc")
@@ -122,7 +171,7 @@ int pl_from_uplink(struct __sk_buff *skb)
 {
 	struct pl_packet p = {.skb = skb, .hook = PL_HOOK_FROM_UPLINK};
 
-	return pl_conclude(&p, decide_from_uplink(&p), NULL);
+	return pl_conclude(&p, decide_from_uplink(&p));
 }
 
 static __always_inline int decide_to_pod(struct pl_packet *p)
@@ -134,12 +183,9 @@ static __always_inline int decide_to_pod(struct pl_packet *p)
 		return copy;
 	if (reason != PL_CONTINUE)
 		return reason;
-	if (pl_parse_headers(p, pl_is_l3_device(p->dst)) == PL_CONTINUE &&
-	    pl_flow_answer_is_fast(p)) {
-		pl_parse_l4(p);
-		pl_flow_from_stack(p);
-	}
-	return PL_PASS_FROM_STACK;
+	pl_linearize(p->skb);
+	reason = pl_flow_delivered(p->skb, p->dst_id);
+	return reason == PL_PASS_TUPLE_CLASH ? reason : PL_PASS_FROM_STACK;
 }
 
 SEC("tc")
@@ -153,7 +199,7 @@ int pl_to_pod(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	}
 	reason = decide_to_pod(&p);
-	if (reason == PL_PASS_FROM_STACK)
+	if (reason == PL_PASS_FROM_STACK || reason == PL_PASS_TUPLE_CLASH)
 		pl_mirror_packet(&p, reason);
 	if (reason == PL_PASS_MIRROR_COPY)
 		skb->mark = 0;
@@ -167,12 +213,10 @@ SEC("tc")
 int pl_mirror(struct __sk_buff *skb)
 {
 	struct pl_packet p = {.skb = skb};
-	struct pl_nexthop way = {};
 	__u32 state = skb->cb[PL_CB_STATE];
 	__u64 sessions = (__u64)skb->cb[PL_CB_MASK_HI] << 32 | skb->cb[PL_CB_MASK_LO];
 	int rewritten = !!(state & PL_STATE_REWRITTEN);
 	int reason = state >> PL_STATE_REASON_SHIFT;
-	struct pl_route_key question;
 	struct pl_mirror_ctx offer;
 
 	barrier_var(reason);
@@ -192,12 +236,9 @@ int pl_mirror(struct __sk_buff *skb)
 					    pl_mirror_rest(&p));
 		}
 	}
-	if (reason == PL_FORWARD_NATIVE) {
-		pl_route_key(&p, &question);
-		if (pl_fib_route(&p, &question, offer.l3_size, &way) != PL_CONTINUE)
-			reason = PL_PASS_NO_ROUTE;
-	}
-	return pl_verdict(&p, reason, &way, rewritten);
+	if (reason == PL_FORWARD_NATIVE && pl_route(&p, offer.l3_size) != PL_CONTINUE)
+		reason = PL_PASS_NO_ROUTE;
+	return pl_verdict(&p, reason, rewritten);
 }
 
 /*
@@ -235,6 +276,13 @@ int pl_stage(struct __sk_buff *skb)
 	result = bpf_clone_redirect(skb, copy.session->target, 0);
 	pl_mirror_account(&copy, result, skb->len);
 	return TC_ACT_SHOT;
+}
+
+/* Attached nowhere: the daemon runs it to read the clock that the flow table's ages are in. */
+SEC("tc")
+int pl_clock(struct __sk_buff *skb)
+{
+	return (int)bpf_jiffies64();
 }
 
 /* Which compiler made the programs: the verifier's work depends on it. */

@@ -25,7 +25,10 @@
 #include "reconcile/reconcile.h"
 #include "reconcile/write.h"
 
-enum { EVENTS_A_TURN = 64 }; /* netlink datagrams, before requests get their turn */
+enum {
+	EVENTS_A_TURN = 64,	/* netlink datagrams, before requests get their turn */
+	FLOW_SWEEP_SECONDS = 2, /* also how soon programs follow nf_conntrack's coming */
+};
 
 /* ---- what the host's events lead to ---- */
 
@@ -184,6 +187,24 @@ static bool on_look(void *arg)
 	return true;
 }
 
+static void on_flow_sweep(evutil_socket_t fd, short what, void *arg)
+{
+	struct pl_daemon *d = arg;
+	struct pl_error err = {0};
+	int r = pl_datapath_flows_sweep(d->dp);
+
+	if (r < 0)
+		pl_error_log("flow table not swept error=\"%s\"", strerror(-r));
+	r = pl_datapath_follow_conntrack(d->dp, &err);
+	if (r < 0)
+		pl_error_log("programs do not ask conntrack error=\"%s\"; trying again", err.text);
+	if (r <= 0)
+		return;
+	pl_info("nf_conntrack is there: programs ask it before they open a connection");
+	if (resync(d, "programs are new", &err) < 0)
+		pl_error_log("resync failed, trying again error=\"%s\"", err.text);
+}
+
 static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
 	struct pl_daemon *d = arg;
@@ -267,6 +288,8 @@ static int open_datapath(struct pl_daemon *d, struct pl_error *err)
 		.bpffs_dir = d->settings.bpffs,
 		.max_endpoints = d->settings.max_endpoints + 1,
 		.max_flows = d->settings.max_flows,
+		.flow_budget = d->settings.flow_budget,
+		.flow_rate = d->settings.flow_rate,
 		.attach = d->settings.attach,
 		.expedite = d->settings.expedite,
 	};
@@ -350,6 +373,7 @@ static void fill_parts(struct pl_daemon *d)
 static int open_parts(struct pl_daemon *d, struct pl_error *err)
 {
 	const struct pl_reconcile_watcher watcher = {on_retry, on_repaired, on_look, d};
+	static const struct timeval sweep_interval = {.tv_sec = FLOW_SWEEP_SECONDS};
 	int r;
 
 	d->base = event_base_new();
@@ -358,6 +382,9 @@ static int open_parts(struct pl_daemon *d, struct pl_error *err)
 	r = pl_ipam_new(&d->parts.ipam);
 	if (r < 0)
 		return pl_fail(err, r, "address management: %s", strerror(-r));
+	d->flow_sweep = event_new(d->base, -1, EV_PERSIST, on_flow_sweep, d);
+	if (!d->flow_sweep || event_add(d->flow_sweep, &sweep_interval))
+		return pl_fail(err, -ENOMEM, "event loop: out of memory");
 	r = pl_reconcile_new(d->base, d->dp, &watcher, &d->reconcile, err);
 	if (!r)
 		r = open_host(d, err);
@@ -420,6 +447,8 @@ static void finish(struct pl_daemon *d)
 	pl_host_freep(&d->parts.host);
 	pl_reconcile_freep(&d->reconcile);
 	pl_ipam_freep(&d->parts.ipam);
+	if (d->flow_sweep)
+		event_free(d->flow_sweep);
 	if (d->base)
 		event_base_free(d->base);
 	pl_datapath_closep(&d->dp);

@@ -22,6 +22,7 @@ struct pl_control;
 struct pl_daemon {
 	struct pl_settings settings;
 	struct event_base *base;
+	struct event *flow_sweep; /* timer: takes away flows that have ended */
 	struct pl_nl *nl;
 	struct pl_nl_monitor *monitor;
 	struct pl_datapath *dp;

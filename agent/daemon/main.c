@@ -56,6 +56,8 @@ static const struct option long_options[] = {
 	{"log-level", required_argument, NULL, 'o'},
 	{"max-endpoints", required_argument, NULL, 'o'},
 	{"max-flows", required_argument, NULL, 'o'},
+	{"flow-budget", required_argument, NULL, 'o'},
+	{"flow-rate", required_argument, NULL, 'o'},
 	{"attach", required_argument, NULL, 'o'},
 	{"uplinks", required_argument, NULL, 'o'},
 	{"native", required_argument, NULL, 'o'},

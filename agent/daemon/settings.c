@@ -86,6 +86,18 @@ static int parse_maxFlows(struct pl_settings *s, const char *key, const json_t *
 	return take_number(&s->max_flows, 1024, 16777216, key, v, err);
 }
 
+static int parse_flowBudget(struct pl_settings *s, const char *key, const json_t *v,
+			    struct pl_error *err)
+{
+	return take_number(&s->flow_budget, 16, 16777216, key, v, err);
+}
+
+static int parse_flowRate(struct pl_settings *s, const char *key, const json_t *v,
+			  struct pl_error *err)
+{
+	return take_number(&s->flow_rate, 16, 16777216, key, v, err);
+}
+
 static int parse_attach(struct pl_settings *s, const char *key, const json_t *v,
 			struct pl_error *err)
 {
@@ -272,6 +284,8 @@ static int parse_mirrors(struct pl_settings *s, const char *key, const json_t *v
 #define shape_logLevel	   TEXT
 #define shape_maxEndpoints NUMBER
 #define shape_maxFlows	   NUMBER
+#define shape_flowBudget   NUMBER
+#define shape_flowRate	   NUMBER
 #define shape_attach	   TEXT
 #define shape_uplinks	   LIST
 #define shape_native	   LIST
@@ -300,7 +314,9 @@ void pl_settings_init(struct pl_settings *s)
 		.bpffs = PL_BPFFS_DIR,
 		.log_level = PL_LOG_INFO,
 		.max_endpoints = 4095,
-		.max_flows = 65536,
+		.max_flows = 131072,
+		.flow_budget = 16384,
+		.flow_rate = 50000,
 		.attach = PL_ATTACH_AUTO,
 		.forwarding = true,
 		.expedite = true,

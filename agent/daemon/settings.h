@@ -26,7 +26,10 @@
 	X(bpffs, "bpffs", "DIR", "pinned maps, programs and links, on a bpf file system")          \
 	X(logLevel, "log-level", "LEVEL", "error, warn, info or debug")                            \
 	X(maxEndpoints, "max-endpoints", "N", "pods that this node can have, 1 to 65535")          \
-	X(maxFlows, "max-flows", "N", "flows of the stack that are remembered")                    \
+	X(maxFlows, "max-flows", "N",                                                              \
+	  "connections that take the fast path, each of IPv4 and IPv6")                            \
+	X(flowBudget, "flow-budget", "N", "of these, what one endpoint may open")                  \
+	X(flowRate, "flow-rate", "N", "new connections per second and endpoint")                   \
 	X(attach, "attach", "KIND", "auto, tcx or clsact")                                         \
 	X(uplinks, "uplinks", "PATTERNS", "devices to the network; empty: by default route")       \
 	X(native, "native", "PREFIXES", "networks reached by FIB, past the stack; !: excepted")    \
@@ -41,6 +44,8 @@ struct pl_settings {
 	enum pl_log_level log_level;
 	uint32_t max_endpoints; /* without slot 0 */
 	uint32_t max_flows;
+	uint32_t flow_budget; /* see pl_datapath_opts */
+	uint32_t flow_rate;
 	enum pl_attach_choice attach;
 	char uplinks[PL_PATTERNS_MAX][IFNAMSIZ]; /* fnmatch(3) patterns; none: default routes */
 	size_t n_uplinks;

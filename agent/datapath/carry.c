@@ -202,5 +202,5 @@ int dp_map_carry(int from, int to, uint64_t flags)
 
 bool dp_map_grows(enum pl_map_index map)
 {
-	return map == MAP_pl_flows || map == MAP_pl_wire_flows || map == MAP_pl_reasons;
+	return map == MAP_pl_flows4 || map == MAP_pl_flows6 || map == MAP_pl_reasons;
 }

@@ -23,7 +23,9 @@ enum pl_attach_choice {
 struct pl_datapath_opts {
 	const char *bpffs_dir;	/* e.g. PL_BPFFS_DIR; made when missing; must lie on a bpffs */
 	uint32_t max_endpoints; /* slots in pl_endpoints, slot 0 included */
-	uint32_t max_flows;
+	uint32_t max_flows;	/* entries of each flow table, IPv4 and IPv6 */
+	uint32_t flow_budget;	/* of these, what one endpoint may open; as many be opened to it */
+	uint32_t flow_rate;	/* new ones per second, likewise */
 	enum pl_attach_choice attach;
 	/*
 	 * Set /sys/kernel/rcu_expedited for the moment of each attaching and detaching, which the
@@ -48,9 +50,23 @@ struct pl_features {
 	bool fib_skip_neigh;
 	bool checksum_check; /* programs can see where a sender wants a checksum made */
 	bool btf;	     /* the kernel accepted the object's BTF */
+	enum pl_conntrack_mode conntrack;
 };
 
 struct pl_datapath;
+
+/*
+ * Takes flows that have ended out of the tables, a slice a call, some 2 ms at most. To be called
+ * every few seconds. 0 or -errno; a failure costs memory, never packets.
+ */
+int pl_datapath_flows_sweep(struct pl_datapath *dp);
+/* Entries of both tables, as the last whole round of the sweep found them. */
+uint32_t pl_datapath_flow_entries(const struct pl_datapath *dp);
+/*
+ * Loads programs that ask conntrack once nf_conntrack is there, and swaps them in; packets go on.
+ * 1: swapped; 0: nothing to do; or -errno.
+ */
+int pl_datapath_follow_conntrack(struct pl_datapath *dp, struct pl_error *err);
 
 /*
  * Adopts pinned maps that fit; one that does not (another size) is built anew beside the old one,

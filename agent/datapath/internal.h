@@ -29,8 +29,11 @@
 	X(pl_route_cache)                                                                          \
 	X(pl_traffic)                                                                              \
 	X(pl_reasons)                                                                              \
-	X(pl_flows)                                                                                \
-	X(pl_wire_flows)                                                                           \
+	X(pl_flows4)                                                                               \
+	X(pl_flows6)                                                                               \
+	X(pl_budgets)                                                                              \
+	X(pl_scratch)                                                                              \
+	X(pl_closed)                                                                               \
 	X(pl_mirrors)                                                                              \
 	X(pl_mirror_state)                                                                         \
 	X(pl_mirror_stats)                                                                         \
@@ -43,14 +46,15 @@ enum pl_map_index {
 		MAP_COUNT
 };
 
-/* Pinned as progs/NAME. In the order of enum pl_hook; the last one is only tail-called. */
+/* Pinned as progs/NAME. The last two are attached nowhere: a tail call, and the kernel's clock. */
 #define PL_PROGS(X)                                                                                \
 	X(pl_from_pod)                                                                             \
 	X(pl_to_pod)                                                                               \
 	X(pl_from_uplink)                                                                          \
 	X(pl_from_netkit)                                                                          \
 	X(pl_stage)                                                                                \
-	X(pl_mirror)
+	X(pl_mirror)                                                                               \
+	X(pl_clock)
 
 enum pl_prog_index {
 #define PL_PROG_ENUM(name) PROG_##name,
@@ -82,6 +86,16 @@ struct dp_set {
 	size_t links;
 };
 
+enum { DP_FLOW_TABLES = 2 };
+
+/* Where the sweep of the flow tables stands. */
+struct dp_sweep {
+	int table;
+	bool started;	 /* cursor is the kernel's word for where to go on */
+	uint32_t cursor; /* of BPF_MAP_LOOKUP_BATCH on a hash */
+	uint32_t counted;
+};
+
 struct pl_datapath {
 	char *root; /* BPFFS_DIR */
 	char *dir;  /* BPFFS_DIR/v<PL_ABI> */
@@ -91,6 +105,7 @@ struct pl_datapath {
 	size_t n_others;
 	bool adopted;
 	enum pl_attach_choice choice;
+	struct pl_datapath_opts opts; /* .bpffs_dir is root */
 	struct pl_features features;
 	int cpus; /* possible ones: the width of per-CPU values */
 	int maps[MAP_COUNT];
@@ -100,7 +115,11 @@ struct pl_datapath {
 	uint32_t prog_ids[PROG_COUNT];
 	struct pl_endpoint_info *endpoints;
 	struct pl_config *config;
-	uint64_t *guesses; /* PL_ADDR_HINTS; an array map's elements lie 8 bytes apart */
+	struct pl_budgets *budgets;
+	uint32_t hz; /* of the kernel's jiffies */
+	struct dp_sweep sweep;
+	uint32_t flow_entries; /* as the last whole round of the sweep found them */
+	uint64_t *addr_hints;  /* PL_ADDR_HINTS; an array map's elements lie 8 bytes apart */
 };
 
 /* libbpf_log.c */
@@ -121,6 +140,13 @@ const char *dp_eperm_hint(void);
 
 /* 0, or -errno with an empty layout: no BTF of the kernel, or a struct sk_buff of another kind. */
 int dp_skb_layout(struct pl_skb_layout *ret);
+
+/* flows.c */
+
+/* Ticks per second of the kernel's jiffies. */
+uint32_t dp_hz(void);
+/* Counts anew what each budget pays for, after entries were copied or a daemon was killed. */
+int dp_flows_recount(struct pl_datapath *dp);
 
 /* expedite.c: grace periods that do not last. */
 
@@ -234,7 +260,7 @@ bool dp_is_per_cpu(uint32_t type);
 /* Marks in @dp's endpoints what @old_fd's marked since it was copied. */
 void dp_endpoints_merge(struct pl_datapath *dp, int old_fd);
 /* From pl_addrs and pl_endpoints: the guesses may be older than these, or new and empty. */
-int dp_guesses_fill(struct pl_datapath *dp);
+int dp_addr_hints_fill(struct pl_datapath *dp);
 int dp_maps_mmap(struct pl_datapath *dp, struct pl_error *err);
 void dp_maps_munmap(struct pl_datapath *dp);
 

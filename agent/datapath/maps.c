@@ -164,15 +164,18 @@ void dp_endpoints_merge(struct pl_datapath *dp, int old_fd)
 
 		if (!ep->ifindex || bpf_map_lookup_elem(old_fd, &id, &old))
 			continue;
-		flag_keep(&ep->stack_flows, old.stack_flows);
-		flag_keep(&ep->opened_flows, old.opened_flows);
-		flag_keep(&ep->wire_flows, old.wire_flows);
+		flag_keep(&ep->stack_only, old.stack_only);
 	}
 }
 
 static size_t endpoints_size(const struct pl_datapath *dp)
 {
 	return dp->max_entries[MAP_pl_endpoints] * sizeof(struct pl_endpoint_info);
+}
+
+static size_t budgets_size(const struct pl_datapath *dp)
+{
+	return dp->max_entries[MAP_pl_budgets] * sizeof(struct pl_budgets);
 }
 
 static int map_mmap(int fd, size_t size, void **ret)
@@ -187,7 +190,7 @@ static int map_mmap(int fd, size_t size, void **ret)
 
 int dp_maps_mmap(struct pl_datapath *dp, struct pl_error *err)
 {
-	void *endpoints = NULL, *config = NULL, *guesses = NULL;
+	void *endpoints = NULL, *config = NULL, *budgets = NULL, *hints = NULL;
 	int r;
 
 	r = map_mmap(dp->maps[MAP_pl_endpoints], endpoints_size(dp), &endpoints);
@@ -198,10 +201,14 @@ int dp_maps_mmap(struct pl_datapath *dp, struct pl_error *err)
 	if (r < 0)
 		return pl_fail(err, r, "map pl_config into memory: %s", strerror(-r));
 	dp->config = config;
-	r = map_mmap(dp->maps[MAP_pl_addr_hints], PL_ADDR_HINTS * sizeof(*dp->guesses), &guesses);
+	r = map_mmap(dp->maps[MAP_pl_budgets], budgets_size(dp), &budgets);
+	if (r < 0)
+		return pl_fail(err, r, "map pl_budgets into memory: %s", strerror(-r));
+	dp->budgets = budgets;
+	r = map_mmap(dp->maps[MAP_pl_addr_hints], PL_ADDR_HINTS * sizeof(*dp->addr_hints), &hints);
 	if (r < 0)
 		return pl_fail(err, r, "map pl_addr_hints into memory: %s", strerror(-r));
-	dp->guesses = guesses;
+	dp->addr_hints = hints;
 	return 0;
 }
 
@@ -211,11 +218,14 @@ void dp_maps_munmap(struct pl_datapath *dp)
 		munmap(dp->endpoints, endpoints_size(dp));
 	if (dp->config)
 		munmap(dp->config, sizeof(*dp->config));
-	if (dp->guesses)
-		munmap(dp->guesses, PL_ADDR_HINTS * sizeof(*dp->guesses));
+	if (dp->budgets)
+		munmap(dp->budgets, budgets_size(dp));
+	if (dp->addr_hints)
+		munmap(dp->addr_hints, PL_ADDR_HINTS * sizeof(*dp->addr_hints));
 	dp->endpoints = NULL;
 	dp->config = NULL;
-	dp->guesses = NULL;
+	dp->budgets = NULL;
+	dp->addr_hints = NULL;
 }
 
 const struct pl_endpoint_info *pl_datapath_slots(const struct pl_datapath *dp)
@@ -270,7 +280,7 @@ static uint64_t *guess_for(struct pl_datapath *dp, const struct pl_ip *ip)
 {
 	const uint8_t *last = ip->bytes + (ip->family == AF_INET ? 2 : 14);
 
-	return &dp->guesses[PL_ADDR_HINT(last[0], last[1])];
+	return &dp->addr_hints[PL_ADDR_HINT(last[0], last[1])];
 }
 
 static bool is_first_addr(const struct pl_datapath *dp, uint64_t endpoint, const struct pl_ip *ip)
@@ -366,7 +376,7 @@ static int guess_one(const struct pl_ip *ip, const struct pl_addr *v, void *arg)
 	return 0;
 }
 
-int dp_guesses_fill(struct pl_datapath *dp)
+int dp_addr_hints_fill(struct pl_datapath *dp)
 {
 	return pl_datapath_addr_each(dp, guess_one, dp);
 }

@@ -73,8 +73,9 @@ static int loading_size(struct loading *l, const struct pl_datapath_opts *opts,
 		{MAP_pl_addrs4, (uint64_t)n * ADDRS_PER_ENDPOINT},
 		{MAP_pl_addrs6, (uint64_t)n * ADDRS_PER_ENDPOINT},
 		{MAP_pl_reasons, (uint64_t)n * REASONS_PER_ENDPOINT},
-		{MAP_pl_flows, opts->max_flows},
-		{MAP_pl_wire_flows, opts->max_flows},
+		{MAP_pl_budgets, n},
+		{MAP_pl_flows4, opts->max_flows},
+		{MAP_pl_flows6, opts->max_flows},
 	};
 
 	for (size_t i = 0; i < PL_ARRAY_SIZE(sizes); i++) {
@@ -206,7 +207,8 @@ static int loading_load(struct loading *l, struct pl_features *features, struct 
 	if (features->checksum_check && dp_skb_layout(&layout) < 0)
 		features->checksum_check = false;
 	l->skel->rodata->pl_skb_layout = layout;
-
+	l->skel->rodata->pl_hz = dp_hz();
+	l->skel->rodata->pl_conntrack_mode = features->conntrack;
 	l->skel->rodata->pl_fib_flags = features->fib_skip_neigh ? DP_FIB_SKIP_NEIGH : 0;
 	/* A third of the verifier's work, for a hook that is not there. */
 	bpf_program__set_autoload(l->skel->progs.pl_from_netkit, features->netkit);
@@ -239,12 +241,18 @@ static int loading_run(struct loading *l, struct pl_datapath *dp,
 	return r;
 }
 
+/* Somebody may translate once nf_conntrack is there, as a module or built in. */
+static bool conntrack_is_loaded(void)
+{
+	return !access("/sys/module/nf_conntrack", F_OK);
+}
+
 /*
  * A map that looks right may still be refused, such as a prog array that belongs to programs of
  * another kind (JIT switched since). Then all maps are made anew beside the old ones.
  */
-static int loading_build(struct loading *l, struct pl_datapath *dp,
-			 const struct pl_datapath_opts *opts, struct pl_error *err)
+static int loading_build_maps(struct loading *l, struct pl_datapath *dp,
+			      const struct pl_datapath_opts *opts, struct pl_error *err)
 {
 	int r = loading_run(l, dp, opts, false, err);
 
@@ -255,12 +263,48 @@ static int loading_build(struct loading *l, struct pl_datapath *dp,
 	return loading_run(l, dp, opts, true, err);
 }
 
+/*
+ * Whether the kernel lets a program ask conntrack (Linux 5.18, with BTF of its module) is found by
+ * trying: where it does not, the programs remember what the stack delivered.
+ */
+static int loading_build(struct loading *l, struct pl_datapath *dp, struct pl_error *err)
+{
+	int r;
+
+	dp->features.conntrack = conntrack_is_loaded() ? PL_CT_ASK : PL_CT_NONE;
+	r = loading_build_maps(l, dp, &dp->opts, err);
+	if (!r || dp->features.conntrack == PL_CT_NONE || r == -EPERM || r == -ENOMEM)
+		return r;
+	pl_debug("conntrack cannot be asked reason=\"%s\"", err ? err->text : "");
+	loading_clear(l);
+	dp->features.conntrack = PL_CT_REMEMBER;
+	return loading_build_maps(l, dp, &dp->opts, err);
+}
+
 static uint32_t prog_id(int fd)
 {
 	struct bpf_prog_info info = {0};
 	__u32 len = sizeof(info);
 
 	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+static int take_progs(struct pl_datapath *dp, const struct loading *l, struct pl_error *err)
+{
+	for (size_t i = 0; i < PROG_COUNT; i++) {
+		int fd;
+
+		if (!bpf_program__autoload(l->progs[i]))
+			continue;
+		fd = fcntl(bpf_program__fd(l->progs[i]), F_DUPFD_CLOEXEC, 3);
+		if (fd < 0)
+			return pl_fail(err, -errno, "keep program %s: %s", dp_prog_names[i],
+				       strerror(errno));
+		pl_closep(&dp->progs[i]);
+		dp->progs[i] = fd;
+		dp->prog_ids[i] = prog_id(fd);
+	}
+	return 0;
 }
 
 /* libbpf's object costs more memory than the rest of the daemon: keep the fds alone. */
@@ -273,17 +317,8 @@ static int take_fds(struct pl_datapath *dp, const struct loading *l, struct pl_e
 			return pl_fail(err, -errno, "keep map %s: %s", dp_map_names[i],
 				       strerror(errno));
 	}
-	for (size_t i = 0; i < PROG_COUNT; i++) {
-		if (!bpf_program__autoload(l->progs[i]))
-			continue;
-		dp->progs[i] = fcntl(bpf_program__fd(l->progs[i]), F_DUPFD_CLOEXEC, 3);
-		if (dp->progs[i] < 0)
-			return pl_fail(err, -errno, "keep program %s: %s", dp_prog_names[i],
-				       strerror(errno));
-		dp->prog_ids[i] = prog_id(dp->progs[i]);
-	}
 	dp->features.btf = bpf_object__btf_fd(l->skel->obj) >= 0;
-	return 0;
+	return take_progs(dp, l, err);
 }
 
 /* Before the pins are swapped: a crash in between leaves pins with contents. */
@@ -314,6 +349,8 @@ static int datapath_new(const struct pl_datapath_opts *opts, struct pl_datapath 
 	for (size_t i = 0; i < PROG_COUNT; i++)
 		dp->progs[i] = -1;
 	dp->choice = opts->attach;
+	dp->opts = *opts;
+	dp->hz = dp_hz();
 	dp->root = strdup(opts->bpffs_dir);
 	if (!dp->root || asprintf(&dp->dir, "%s/v%d", dp->root, PL_ABI) < 0) {
 		dp->dir = NULL;
@@ -322,6 +359,7 @@ static int datapath_new(const struct pl_datapath_opts *opts, struct pl_datapath 
 	dp->cpus = libbpf_num_possible_cpus();
 	if (dp->cpus < 0)
 		return dp->cpus;
+	dp->opts.bpffs_dir = dp->root;
 	*ret = TAKE_PTR(dp);
 	return 0;
 }
@@ -332,7 +370,7 @@ static int check_opts(const struct pl_datapath_opts *opts, struct pl_error *err)
 	if (opts->max_endpoints < 2)
 		return pl_fail(err, -EINVAL, "a datapath for %u endpoints: at least 2 are needed",
 			       opts->max_endpoints);
-	if (!opts->max_flows)
+	if (!opts->max_flows || !opts->flow_budget || !opts->flow_rate)
 		return pl_fail(err, -EINVAL, "a datapath for 0 flows: at least 1 is needed");
 	return 0;
 }
@@ -346,12 +384,25 @@ static int check_choice(const struct pl_datapath *dp, struct pl_error *err)
 	return 0;
 }
 
+/* Pins what was loaded: whoever compares attachments brings them to it. */
+static int publish_programs(struct pl_datapath *dp, const struct loading *l, struct pl_error *err)
+{
+	const uint32_t slot = PL_PROG_MIRROR;
+	int r = dp_pin_all(dp, l->replaced, err);
+
+	if (r < 0)
+		return r;
+	if (bpf_map_update_elem(dp->maps[MAP_pl_programs], &slot, &dp->progs[PROG_pl_mirror],
+				BPF_ANY))
+		return pl_fail(err, -errno, "put pl_mirror into pl_programs: %s", strerror(errno));
+	return 0;
+}
+
 int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **ret,
 		     struct pl_error *err)
 {
 	pl_cleanup(pl_datapath_closep) struct pl_datapath *dp = NULL;
 	pl_cleanup(loading_clear) struct loading loading;
-	const uint32_t slot = PL_PROG_MIRROR;
 	bool copied;
 	int r;
 
@@ -383,7 +434,7 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	r = dp_sets_open(dp, err);
 	if (r < 0)
 		return r;
-	r = loading_build(&loading, dp, opts, err);
+	r = loading_build(&loading, dp, err);
 	copied = loading.old[MAP_pl_endpoints] >= 0;
 	if (!r)
 		r = take_fds(dp, &loading, err);
@@ -392,14 +443,14 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	if (!r)
 		r = dp_maps_mmap(dp, err);
 	if (!r)
-		r = dp_guesses_fill(dp);
-	if (!r)
-		r = dp_pin_all(dp, loading.replaced, err);
+		r = dp_addr_hints_fill(dp);
 	if (r < 0)
 		return r;
-	if (bpf_map_update_elem(dp->maps[MAP_pl_programs], &slot, &dp->progs[PROG_pl_mirror],
-				BPF_ANY))
-		return pl_fail(err, -errno, "put pl_mirror into pl_programs: %s", strerror(errno));
+	dp->config->flow_budget = opts->flow_budget;
+	dp->config->flow_rate = opts->flow_rate;
+	r = publish_programs(dp, &loading, err);
+	if (r < 0)
+		return r;
 	dp->adopted = loading.reused || copied;
 	for (size_t i = 0; i < MAP_COUNT; i++)
 		dp->late[i] = TAKE_FD(loading.late[i]);
@@ -408,6 +459,28 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 	malloc_trim(0);
 	*ret = TAKE_PTR(dp);
 	return 0;
+}
+
+int pl_datapath_follow_conntrack(struct pl_datapath *dp, struct pl_error *err)
+{
+	pl_cleanup(loading_clear) struct loading loading;
+	int r;
+
+	loading_init(&loading);
+	if (dp->features.conntrack != PL_CT_NONE || !conntrack_is_loaded())
+		return 0;
+	r = loading_build(&loading, dp, err);
+	if (!r && loading.reused != MAP_COUNT)
+		r = pl_fail(err, -ENETDOWN, "not all maps are pinned in %s any more", dp->dir);
+	if (!r)
+		r = take_progs(dp, &loading, err);
+	if (!r)
+		r = publish_programs(dp, &loading, err);
+	if (r < 0)
+		dp->features.conntrack = PL_CT_NONE; /* to be tried again */
+	loading_clear(&loading);
+	malloc_trim(0);
+	return r < 0 ? r : 1;
 }
 
 void pl_datapath_closep(struct pl_datapath **p)
@@ -430,57 +503,6 @@ void pl_datapath_closep(struct pl_datapath **p)
 	free(dp->root);
 	free(dp);
 	*p = NULL;
-}
-
-static int remove_set(struct dp_expedite *expedite, const char *dir, struct pl_error *err)
-{
-	int r;
-
-	dp_tidy(dir);
-	r = dp_detach_set(expedite, dir, err);
-	if (r < 0)
-		return r;
-	r = dp_remove_set(dir);
-	if (r < 0)
-		return pl_fail(err, r, "remove the pins in %s: %s", dir, strerror(-r));
-	return 0;
-}
-
-int pl_datapath_remove(const char *bpffs_dir, struct pl_error *err)
-{
-	pl_cleanup(dp_names_clear) struct dp_names sets = {0};
-	pl_cleanup(dp_expedite_close) struct dp_expedite expedite = {.fd = -1};
-	pl_autoclose int lock_fd = -1;
-	struct stat st;
-	int r;
-
-	libbpf_set_print(dp_libbpf_print);
-	if (stat(bpffs_dir, &st))
-		return errno == ENOENT ? 0
-				       : pl_fail(err, -errno, "look at bpffs folder %s: %s",
-						 bpffs_dir, strerror(errno));
-	r = dp_bpffs_check(bpffs_dir, err);
-	if (r < 0)
-		return r;
-	lock_fd = dp_lock(bpffs_dir, err);
-	if (lock_fd < 0)
-		return lock_fd;
-	dp_expedite_open(&expedite, bpffs_dir, DP_RCU_EXPEDITED);
-	r = dp_list_sets(bpffs_dir, &sets);
-	if (r < 0)
-		return pl_fail(err, r, "list %s: %s", bpffs_dir, strerror(-r));
-	for (size_t i = 0; i < sets.n; i++) {
-		struct pl_error failed = {0};
-
-		if (remove_set(&expedite, sets.names[i], &failed) && !r) {
-			r = failed.code;
-			if (err)
-				*err = failed;
-		}
-	}
-	if (!r && rmdir(bpffs_dir) && errno != ENOENT)
-		return pl_fail(err, -errno, "remove folder %s: %s", bpffs_dir, strerror(errno));
-	return r;
 }
 
 const struct pl_features *pl_datapath_features(const struct pl_datapath *dp)

@@ -89,6 +89,9 @@ int pl_datapath_settle(struct pl_datapath *dp)
 			return r;
 	}
 	copy_late(dp);
+	r = dp_flows_recount(dp);
+	if (r < 0)
+		pl_warn("datapath flows not counted reason=\"%s\"", strerror(-r));
 	for (size_t i = 0; i < dp->n_others; i++) {
 		r = dp_remove_set(dp->others[i].dir);
 		if (r < 0)

@@ -23,8 +23,9 @@ static void set_endpoint(struct pl_datapath *dp, uint32_t id, const struct pl_en
 		uint16_t off = slot->flags & (uint16_t)~PL_EP_READY;
 
 		__atomic_store_n(&slot->flags, off, __ATOMIC_SEQ_CST);
-		if (!slot->ifindex)
-			slot->generation++;
+		if (memcmp(slot->ip4, want->ip4, 4) || memcmp(slot->ip6, want->ip6, 16))
+			slot->generation++; /* flows that name the slot by another address are void
+					     */
 		slot->link_kind = want->link_kind;
 		slot->mtu = want->mtu;
 		memcpy(slot->pod_mac, want->pod_mac, 6);
@@ -42,6 +43,7 @@ static int clear_endpoint(struct pl_datapath *dp, uint32_t id)
 
 	__atomic_store_n(&slot->flags, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&slot->ifindex, 0, __ATOMIC_SEQ_CST);
+	slot->generation++; /* flows of this use of the slot are void */
 	slot->mirror_in = 0;
 	slot->mirror_out = 0;
 	return pl_datapath_endpoint_reset(dp, id);

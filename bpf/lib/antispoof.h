@@ -13,6 +13,7 @@
 #ifndef PODLANE_BPF_ANTISPOOF_H
 #define PODLANE_BPF_ANTISPOOF_H
 
+#include "lookup.h"
 #include "packet.h"
 
 enum {
@@ -156,7 +157,8 @@ PL_INLINE __u32 pl_readable(const struct pl_packet *p)
 }
 
 /* @c stands on an ICMPv6 header. PL_CONTINUE: it is no neighbour discovery. */
-PL_INLINE int pl_check_nd(const struct pl_packet *p, struct pl_cursor *c, int trusted)
+PL_INLINE int pl_check_nd(const struct pl_packet *p, struct pl_cursor *c, int trusted,
+			  int fragmented)
 {
 	struct pl_nd nd;
 
@@ -165,7 +167,7 @@ PL_INLINE int pl_check_nd(const struct pl_packet *p, struct pl_cursor *c, int tr
 	if (trusted)
 		return PL_PASS_ND;
 	/* In pieces, or in fragments, which receivers ignore (RFC 6980): nobody sends it so. */
-	if (p->fragmented || p->skb->len != pl_readable(p))
+	if (fragmented || p->skb->len != pl_readable(p))
 		return PL_DROP_SPOOFED_ND;
 	return pl_check_nd_claims(p, &nd);
 }
@@ -191,10 +193,6 @@ PL_INLINE int pl_check_chain(struct pl_packet *p, int trusted)
 	c = (struct pl_cursor){p->ip6 + 1, p->end};
 	next = p->ip6->nexthdr;
 	walk = pl_pull_extensions(&c, &next);
-	p->fragmented = walk == PL_WALK_FIRST_FRAGMENT || walk == PL_WALK_LATER_FRAGMENT;
-	p->no_l4 = walk == PL_WALK_LATER_FRAGMENT;
-	p->l4_protocol = next;
-	p->l4_offset = (__u32)((char *)c.pos - (char *)p->eth);
 	if (walk == PL_WALK_LATER_FRAGMENT)
 		return PL_CONTINUE;
 	/* A first fragment holds the whole chain (RFC 7112). */
@@ -202,7 +200,7 @@ PL_INLINE int pl_check_chain(struct pl_packet *p, int trusted)
 		return trusted ? PL_CONTINUE : PL_DROP_EXTENSIONS;
 	if (next != PL_PROTO_ICMPV6 || p->ip6->hop_limit != PL_ND_HOP_LIMIT)
 		return PL_CONTINUE;
-	return pl_check_nd(p, &c, trusted);
+	return pl_check_nd(p, &c, trusted, walk == PL_WALK_FIRST_FRAGMENT);
 }
 
 /* Set by the agent before the programs are loaded. */
@@ -220,20 +218,10 @@ static const __u8 pl_checksum_places[256] = {
 extern void *bpf_cast_to_kern_ctx(void *skb) __weak __ksym;
 
 /* From the frame's start to where a device is to put a checksum, or PL_CHECKSUM_MADE. */
-PL_INLINE int pl_checksum_place(const struct pl_packet *p)
+PL_INLINE int pl_checksum_place_in(const char *window)
 {
-	char copy[PL_SKB_WINDOW_MAX];
-	const char *window = copy;
-	__u8 summed;
+	__u8 summed = *(const __u8 *)(window + pl_skb_layout.ip_summed);
 
-	if (!pl_skb_layout.window_bytes || pl_skb_layout.window_bytes > sizeof(copy))
-		return PL_CHECKSUM_MADE;
-	if (bpf_cast_to_kern_ctx)
-		window = (const char *)bpf_cast_to_kern_ctx(p->skb) + pl_skb_layout.window;
-	else if (bpf_probe_read_kernel(copy, pl_skb_layout.window_bytes,
-				       (char *)p->skb + pl_skb_layout.window))
-		return PL_CHECKSUM_MADE;
-	summed = *(const __u8 *)(window + pl_skb_layout.ip_summed);
 	if ((summed >> pl_skb_layout.ip_summed_shift & 3) != PL_CHECKSUM_PARTIAL)
 		return PL_CHECKSUM_MADE;
 	return *(const __u16 *)(window + pl_skb_layout.csum_start) +
@@ -241,23 +229,46 @@ PL_INLINE int pl_checksum_place(const struct pl_packet *p)
 	       *(const __u16 *)(window + pl_skb_layout.mac_header);
 }
 
+/* The same before Linux 6.2: by a copy, for whose stack the programs have no room. */
+__attribute__((noinline)) int pl_checksum_place_copied(struct __sk_buff *skb)
+{
+	char copy[PL_SKB_WINDOW_MAX];
+
+	if (!pl_skb_layout.window_bytes || pl_skb_layout.window_bytes > sizeof(copy) ||
+	    bpf_probe_read_kernel(copy, pl_skb_layout.window_bytes,
+				  (char *)skb + pl_skb_layout.window))
+		return PL_CHECKSUM_MADE;
+	return pl_checksum_place_in(copy);
+}
+
+PL_INLINE int pl_checksum_place(const struct pl_packet *p)
+{
+	if (!pl_skb_layout.window_bytes)
+		return PL_CHECKSUM_MADE;
+	if (!bpf_cast_to_kern_ctx)
+		return pl_checksum_place_copied(p->skb);
+	return pl_checksum_place_in((const char *)bpf_cast_to_kern_ctx(p->skb) +
+				    pl_skb_layout.window);
+}
+
 /*
  * A sender with a raw socket may ask (PACKET_VNET_HDR) for a checksum that is made anywhere: where
  * it is made in software, at the uplink, it overwrites two bytes of what was checked here. It
  * belongs to the transport header, or, of a tunnel's packet, well behind it.
  */
-PL_INLINE int pl_check_offload(const struct pl_packet *p)
+PL_INLINE int pl_check_offload(const struct pl_packet *p, __u8 protocol, __u32 l4_offset,
+			       int fragmented)
 {
-	int place = pl_checksum_place(p), own = pl_checksum_places[p->l4_protocol];
+	int place = pl_checksum_place(p), own = pl_checksum_places[protocol];
 
 	if (place == PL_CHECKSUM_MADE)
 		return PL_CONTINUE;
-	place -= p->l4_offset;
-	if (likely(own && place == own && !p->fragmented))
+	place -= l4_offset;
+	if (likely(own && place == own && !fragmented))
 		return PL_CONTINUE;
 	/* What is inside of a tunnel. Its outer checksum, if it has one, has been made. */
-	if (place >= 8 && !p->fragmented && p->l4_protocol != IPPROTO_TCP &&
-	    p->l4_protocol != PL_PROTO_SCTP && p->l4_protocol != PL_PROTO_ICMPV6)
+	if (place >= 8 && !fragmented && protocol != IPPROTO_TCP && protocol != PL_PROTO_SCTP &&
+	    protocol != PL_PROTO_ICMPV6)
 		return PL_CONTINUE;
 	return PL_DROP_CHECKSUM;
 }
@@ -308,38 +319,47 @@ PL_INLINE int pl_check_source(const struct pl_packet *p)
 
 /*
  * The frame, and all that it claims but the address that an IP packet comes from.
- * @headers: what pl_parse_headers() said.
+ * @headers: what pl_parse_headers() said. Reads l4; where it is not PL_CONTINUE the packet pointers
+ * may be void.
  */
 PL_INLINE int pl_antispoof(struct pl_packet *p, int headers)
 {
 	int trusted = p->src->flags & PL_EP_TRUSTED;
 	int headless = pl_is_l3_device(p->src);
 
-	if (unlikely(!p->eth))
+	if (!p->eth)
 		return trusted ? headers : PL_DROP_MALFORMED;
-	if (unlikely(!trusted && !headless && !pl_mac_of_pod(p, p->eth->h_source)))
+	if (!trusted && !headless && !pl_mac_of_pod(p, p->eth->h_source))
 		return PL_DROP_SPOOFED_MAC;
-	if (unlikely(headers != PL_CONTINUE))
+	if (headers != PL_CONTINUE)
 		return trusted ? headers : pl_check_not_ip(p, headers, headless);
-	if (p->family == 4) {
-		p->l4_protocol = p->ip4->protocol;
-		p->l4_offset = ETH_HLEN + p->ip4->ihl * 4;
-		p->fragmented = !!pl_ip4_fragment(p->ip4);
-		p->no_l4 = !!(p->ip4->frag_off & bpf_htons(PL_IP_FRAGMENT_OFFSET));
-	} else {
+	if (p->family == 6) {
 		__u8 next = p->ip6->nexthdr;
 
-		p->l4_protocol = next;
-		p->l4_offset = ETH_HLEN + sizeof(struct ipv6hdr);
-		if (unlikely(pl_ip6_is_extension(next) ||
-			     (next == PL_PROTO_ICMPV6 && p->ip6->hop_limit == PL_ND_HOP_LIMIT))) {
+		if (pl_ip6_is_extension(next) ||
+		    (next == PL_PROTO_ICMPV6 && p->ip6->hop_limit == PL_ND_HOP_LIMIT)) {
 			int chain = pl_check_chain(p, trusted);
 
 			if (chain != PL_CONTINUE)
 				return chain;
 		}
 	}
-	return trusted ? PL_CONTINUE : pl_check_offload(p);
+	pl_parse_l4(p);
+	return trusted ? PL_CONTINUE
+		       : pl_check_offload(p, p->l4.protocol, ETH_HLEN + p->l4.offset,
+					  p->l4.fragment);
+}
+
+/* Nothing but the checksum's place is left to check, where the common case is all that it is. */
+PL_INLINE int pl_is_common(const struct pl_packet *p)
+{
+	if (unlikely(p->skb->pkt_type != PACKET_HOST && !pl_is_l3_device(p->src)))
+		return 0;
+	if (unlikely(!pl_mac_of_pod(p, p->eth->h_source) && !pl_is_l3_device(p->src) &&
+		     !(p->src->flags & PL_EP_TRUSTED)))
+		return 0;
+	return p->family == 4 || p->ip6->hop_limit != PL_ND_HOP_LIMIT ||
+	       p->ip6->nexthdr != PL_PROTO_ICMPV6;
 }
 
 PL_INLINE int pl_is_no_unicast4(__be32 addr)

@@ -7,8 +7,8 @@
 #ifndef PODLANE_BPF_DESTINATION_H
 #define PODLANE_BPF_DESTINATION_H
 
+#include "lookup.h"
 #include "packet.h"
-#include "routes.h"
 
 /* Why a destination that is in no map goes to the stack. */
 PL_INLINE int pl_elsewhere(const struct pl_packet *p)
@@ -28,26 +28,6 @@ PL_INLINE int pl_elsewhere(const struct pl_packet *p)
 	return PL_PASS_NOT_POD;
 }
 
-/* The endpoint whose first address this is, if the guess is good. */
-PL_INLINE struct pl_endpoint_info *pl_lookup_hint(const struct pl_packet *p, __u32 *id)
-{
-	const __u8 *addr = p->family == 4 ? (const __u8 *)&p->ip4->daddr + 2
-					  : (const __u8 *)&p->ip6->daddr + 14;
-	__u32 key = PL_ADDR_HINT(addr[0], addr[1]);
-	__u32 *slot = bpf_map_lookup_elem(&pl_addr_hints, &key);
-	struct pl_endpoint_info *ep;
-
-	if (!slot)
-		return NULL;
-	*id = *slot;
-	ep = pl_endpoint_of(*slot);
-	if (!ep)
-		return NULL;
-	if (p->family == 4)
-		return *(const __be32 *)ep->ip4 == p->ip4->daddr ? ep : NULL;
-	return pl_equal6(ep->ip6, &p->ip6->daddr) ? ep : NULL;
-}
-
 /* PL_CONTINUE: dst and dst_id are set. PL_PASS_NOT_POD: a unicast address that nobody here has. */
 PL_INLINE int pl_destination(struct pl_packet *p)
 {
@@ -59,8 +39,6 @@ PL_INLINE int pl_destination(struct pl_packet *p)
 		p->dst_id = id;
 		return PL_CONTINUE;
 	}
-	if (p->src && pl_route_cache_get(p))
-		return PL_PASS_NOT_POD;
 	addr = p->family == 4 ? bpf_map_lookup_elem(&pl_addrs4, &p->ip4->daddr)
 			      : bpf_map_lookup_elem(&pl_addrs6, &p->ip6->daddr);
 	if (!addr)
@@ -88,13 +66,14 @@ PL_INLINE __u32 pl_l3_size(const struct pl_packet *p)
 }
 
 /* What holds for every packet that leaves the stack aside, to a pod or to the wire. */
-PL_INLINE int pl_forwardable(const struct pl_packet *p)
+PL_INLINE int pl_forwardable(const struct pl_packet *p, int common)
 {
 	__u8 ttl = p->family == 4 ? p->ip4->ttl : p->ip6->hop_limit;
 
 	if (unlikely(p->src && p->src->flags & PL_EP_SHAPED))
 		return PL_PASS_SHAPED;
-	if (unlikely(p->options))
+	/* Segments behind extension headers: their size is not known here. */
+	if (unlikely(p->options || (!common && pl_is_segmented(p))))
 		return PL_PASS_IP_OPTIONS;
 	if (unlikely(ttl <= 1))
 		return PL_PASS_TTL;

@@ -1,224 +1,474 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A flow stays on the way that it came. The stack may translate addresses (services, hostPorts,
- * masquerading), and its conntrack must then see both directions. The rule that packets go by
- * destination alone has these exceptions, each kept as flows of one endpoint, and looked for only
- * where the endpoint's flag says that there are any:
+ * The fast path needs a proof: an entry of the flow table. The host's stack may translate addresses
+ * (services, hostPorts, masquerading), and its conntrack must then see both directions. So a
+ * connection takes the fast path only where its entry says so, and an entry is made only by the
+ * packet that opens the connection, after conntrack was asked for both of its tuples. Everything
+ * else goes to the stack: slower, never broken. Nothing notes what the stack does.
  *
- *   STACK   The stack delivered X's packet to pod A, where A's answer to X would take the fast
- *           path: X is a pod of this node, or native. A's packets to X go to the stack. Written
- *           by to-pod.
- *   OPENED  Pod A spoke through the stack to what may be a service, from this port. Whoever
- *           answers to that port from the wire is left to the stack, since it may be a backend
- *           that hides behind the service. Written by from-pod.
- *   WIRE    X, outside the native networks, reached pod A from the wire by the fast path. A's
- *           answers leave by FIB, for the stack knows nothing of the flow: it would take a UDP
- *           answer for a new flow and masquerade it, and call TCP's SYN-ACK invalid. Written by
- *           from-uplink.
+ *   hook         packet                       entry       what happens
+ *   -----------  ---------------------------  ----------  ---------------------------------------
+ *   from-pod,    any of the connection        FAST        fast: the entry names the receiver, and
+ *   from-uplink                                           proves the source address
+ *                SYN of the local end         FAST, over  opens, as with no entry
+ *                SYN-ACK known to conntrack   FAST        stack, PASS_TUPLE_CLASH
+ *                reset of a local end, or     FAST        fast; the entry is then CLOSED
+ *                second FIN
+ *                SYN-ACK, reset of the other  PROPOSED    fast; the SYN-ACK makes it FAST, unless
+ *                end                                      conntrack knows its tuple: stack
+ *                others                       PROPOSED    as with no entry
+ *                late (no SYN)                CLOSED      fast
+ *                opener: SYN, INIT, UDP,      none,       conntrack knows one of its tuples, or a
+ *                echo request                 CLOSED,     note says so: stack, PASS_STACK_FLOW;
+ *                                             PROPOSED,   beyond the budget: stack, PASS_BUDGET;
+ *                                             too old     else fast; SYN and INIT make a PROPOSED
+ *                                                         entry, the others a FAST one
+ *                first fragment               FAST        fast, and its identification is entered
+ *                later fragment               FRAGMENTS   fast; the last one ends that entry
+ *                ICMP error                   FAST or     fast, where it is addressed to the end
+ *                                             PROPOSED    whose packet it quotes; a pod must be
+ *                                             (quoted)    the other end
+ *                others                       none        stack, PASS_NO_FLOW or PASS_FRAGMENT
+ *   to-pod       UDP, echo request            FAST        the entry ends: the stack has it now
+ *                SYN, SYN-ACK                 PROPOSED,   the entry ends
+ *                                             CLOSED
+ *                SYN                          FAST        stays, PASS_TUPLE_CLASH
+ *                others                       any         nothing
  *
- * Every translation, and why it is right:
- *   pod A -> service -> pod B here. A to VIP: no pod, to the stack. to-pod(B) sees A: STACK at B.
- *     B's answer goes to the stack, which gives it the VIP's address. A gets it from the VIP, which
- *     is no pod, and keeps on sending to the VIP.
- *   pod A -> service -> B elsewhere, source kept. OPENED at A's port. B's answer comes from the
- *     wire, addressed to A, from B: from-uplink leaves it to the stack, which gives it the VIP's.
- *   pod A -> service -> A itself. The stack masquerades, or A would answer itself: A's peer is
- *     the host, and packets to the host always go to the stack.
- *   kube-proxy or a masquerading rule on the way in. The peer is the host: as above.
- *   outside X -> hostPort or node port -> pod A, source kept. X's packets go to a host's address,
- *     so to the stack. A's answer to X: not native, so to the stack; native, then STACK at A.
- *   pod A -> outside, masqueraded. A's packets are not for a native network, so to the stack.
- *     Answers go to a host's address, so to the stack.
- *   pod A -> outside, routed as it is. To the stack both ways: OPENED at A's port.
- *   outside -> pod A, routed as it is. Fast both ways: native, or WIRE.
- *   host -> pod A (probes), and pod A -> host. The peer is a host's address: the stack, both ways.
- *   ICMP errors speak of another packet, that the stack may have to translate inside: they go
- *     there where the pod has any flow of the stack.
- *   Fragments have no ports but in the first: they go to the stack, all of them, where the pod
- *     has any flow of the stack; the first makes the flow known all the same. Fragments of an
- *     answer to the wire follow their first.
- * A flow that is in doubt goes to the stack. Once there it stays there: slower, never broken.
+ * From an uplink only what goes to a pod opens; from a pod, what goes to a pod or a native network.
+ * Where conntrack cannot be asked (ICMP; kernels before 5.18), to-pod notes each connection that
+ * the stack delivers (STACK), and from-pod each port that speaks to neither a pod nor a native
+ * network (PORT): an opener that meets such a note goes to the stack.
+ *
+ * Who opens pays: an endpoint has a budget for what it opens, and one for what is opened to it from
+ * uplinks. Nothing displaces another's entry. The table never evicts: a full one refuses openers.
  */
 #ifndef PODLANE_BPF_FLOWS_H
 #define PODLANE_BPF_FLOWS_H
 
+#include "antispoof.h"
+#include "conntrack.h"
 #include "destination.h"
+#include "flow_table.h"
+#include "lookup.h"
 #include "packet.h"
+#include "tunnel.h"
 
-enum { PL_FLOW_REFRESH_NS = 1000000000 };
+/* ---- the common case, in the programs themselves ---- */
 
-/* @by_pod: the packet is the pod's own; else it goes to the pod. */
-PL_INLINE void pl_flow_of(const struct pl_packet *p, int by_pod, struct pl_flow *flow)
+PL_INLINE int pl_flow_is_from(const struct pl_flow_end *end, __u32 id,
+			      const struct pl_endpoint_info *ep)
 {
-	const struct pl_l4 *l4 = &p->l4;
-
-	*flow = (struct pl_flow){.protocol = l4->protocol};
-	if (p->family == 4) {
-		pl_mapped4(flow->pod, by_pod ? p->ip4->saddr : p->ip4->daddr);
-		pl_mapped4(flow->peer, by_pod ? p->ip4->daddr : p->ip4->saddr);
-	} else {
-		pl_copy6(flow->pod, by_pod ? &p->ip6->saddr : &p->ip6->daddr);
-		pl_copy6(flow->peer, by_pod ? &p->ip6->daddr : &p->ip6->saddr);
-	}
-	flow->pod_port = by_pod ? l4->source : l4->destination;
-	flow->peer_port = by_pod ? l4->destination : l4->source;
-}
-
-/* The pod's side alone. */
-PL_INLINE void pl_flow_any_peer(struct pl_flow *flow)
-{
-	const __u32 nobody[4] = {};
-
-	pl_copy6(flow->peer, nobody);
-	flow->peer_port = 0;
-}
-
-/* The flow of this one packet's fragments, for those that have no ports. */
-PL_INLINE void pl_flow_of_fragments(const struct pl_packet *p, struct pl_flow *flow)
-{
-	__be32 id = p->l4.fragment_id;
-
-	flow->pod_port = (__be16)id;
-	flow->peer_port = (__be16)(id >> 16);
-	flow->fragments = 1;
-}
-
-/* The flag comes before its flow: it may say too much, never too little. */
-PL_INLINE void pl_flow_flag(__u8 *flag)
-{
-	if (!*flag)
-		*flag = 1;
-}
-
-/* Notes the flow; one that is known costs a lookup, and a store once a second. */
-PL_INLINE void pl_flow_note(void *map, const struct pl_flow *flow, __u32 endpoint, __u32 kind)
-{
-	struct pl_flow_value *known = bpf_map_lookup_elem(map, flow);
-	struct pl_flow_value value = {
-		.endpoint = endpoint, .kind = kind, .seen_ns = bpf_ktime_get_ns()};
-
-	if (!known || known->kind != kind || known->endpoint != endpoint)
-		bpf_map_update_elem(map, flow, &value, BPF_ANY);
-	else if (value.seen_ns - known->seen_ns > PL_FLOW_REFRESH_NS)
-		known->seen_ns = value.seen_ns;
-}
-
-PL_INLINE int pl_has_flows(const struct pl_endpoint_info *ep)
-{
-	return ep->stack_flows | ep->opened_flows;
-}
-
-/* from-pod, to a pod of this node or a native network: PL_CONTINUE where the fast path may answer.
- */
-PL_INLINE int pl_flow_answer(const struct pl_packet *p)
-{
-	struct pl_flow flow;
-
-	if (likely(!p->src->stack_flows))
-		return PL_CONTINUE;
-	if (p->l4.fragment)
-		return PL_PASS_FRAGMENT;
-	if (p->l4.kind == PL_L4_UNREADABLE)
-		return PL_PASS_MALFORMED;
-	if (p->l4.kind == PL_L4_ICMP_ERROR)
-		return PL_PASS_STACK_FLOW;
-	pl_flow_of(p, 1, &flow);
-	return bpf_map_lookup_elem(&pl_flows, &flow) ? PL_PASS_STACK_FLOW : PL_CONTINUE;
+	return end->endpoint == id && (!ep || end->generation == ep->generation);
 }
 
 /*
- * from-pod, to neither: PL_CONTINUE where it answers a flow that came by the fast path, else it is
- * the stack's, and so will be what comes back.
+ * The receiver that an entry names, where the packet's sender is the end that it claims to be. 0:
+ * it is not, or the entry is of an earlier endpoint. *ret_dst NULL: out of the node.
  */
-PL_INLINE int pl_flow_outward(const struct pl_packet *p)
+PL_INLINE int pl_flow_receiver(const struct pl_flow *flow, __u32 side, __u32 src_id,
+			       const struct pl_endpoint_info *src, __u32 *ret_id,
+			       struct pl_endpoint_info **ret_dst)
 {
-	struct pl_endpoint_info *ep = p->src;
-	struct pl_flow flow;
+	const struct pl_flow_end *to = &flow->end[~side & 1];
+	struct pl_endpoint_info *dst;
 
-	pl_flow_of(p, 1, &flow);
-	if (p->l4.kind == PL_L4_LATER_FRAGMENT && ep->wire_flows) {
-		pl_flow_of_fragments(p, &flow);
-		return bpf_map_lookup_elem(&pl_wire_flows, &flow) ? PL_CONTINUE : PL_PASS_FRAGMENT;
+	if (!pl_flow_is_from(&flow->end[side & 1], src_id, src))
+		return 0;
+	if (to->endpoint == PL_NODE) {
+		*ret_dst = NULL;
+		*ret_id = PL_NODE;
+		return src != NULL;
 	}
-	if (p->l4.kind >= PL_L4_ICMP_ERROR)
-		return PL_PASS_NOT_POD;
-	if (ep->wire_flows && bpf_map_lookup_elem(&pl_wire_flows, &flow)) {
-		if (p->l4.fragment) {
-			pl_flow_of_fragments(p, &flow);
-			pl_flow_note(&pl_wire_flows, &flow, p->src_id, PL_FLOW_WIRE);
-		}
-		return PL_CONTINUE;
-	}
-	/* What answers does not open: its port may serve others, who came by the fast path. */
-	if (p->l4.tcp_answer || p->l4.kind == PL_L4_ECHO_REPLY)
-		return PL_PASS_NOT_POD;
-	pl_flow_any_peer(&flow);
-	pl_flow_flag(&ep->opened_flows);
-	pl_flow_note(&pl_flows, &flow, p->src_id, PL_FLOW_OPENED);
-	return PL_PASS_NOT_POD;
+	dst = pl_endpoint_of(to->endpoint);
+	if (!dst || dst->generation != to->generation)
+		return 0;
+	*ret_dst = dst;
+	*ret_id = to->endpoint;
+	return 1;
 }
 
-/* from-uplink, to a pod: PL_CONTINUE where the fast path may have it. @native: so is the source. */
-PL_INLINE int pl_flow_inward(const struct pl_packet *p, int native)
+/* Needs pl_flow_lookup(). 1: the packet takes the fast path, and dst is set. */
+PL_INLINE int pl_flow_is_plain(struct pl_packet *p)
 {
-	struct pl_endpoint_info *ep = p->dst;
-	int stack = pl_has_flows(ep);
-	struct pl_flow flow, opened;
+	struct pl_flow *flow = p->flow;
 
-	if (likely(native && !stack))
-		return PL_CONTINUE;
-	if (p->l4.kind == PL_L4_UNREADABLE)
+	return likely(flow) && likely(flow->state == PL_FLOW_FAST) &&
+	       likely(!(p->l4.flags & PL_L4_SYN)) &&
+	       pl_jiffies() - flow->seen <= PL_LIFE_CLOSED * pl_hz &&
+	       pl_flow_receiver(flow, p->side, p->src_id, p->src, &p->dst_id, &p->dst);
+}
+
+/* A packet that took the fast path by its entry, and says nothing about its connection's end. */
+PL_INLINE void pl_flow_touch(struct pl_flow *flow, __u32 side)
+{
+	__u32 now = pl_jiffies();
+	__u8 *sent = &flow->sent[side & 1];
+
+	if (now - flow->seen >= pl_hz && flow->state != PL_FLOW_CLOSED)
+		flow->seen = now;
+	if (!*sent)
+		*sent = PL_SENT_ANY;
+}
+
+/* ---- the rare cases: functions of their own, which the verifier follows once each ---- */
+
+/* The sender of what an ICMP error quotes is the error's receiver; and the other way round. */
+PL_INLINE void pl_conn_error(const struct pl_packet *p, struct pl_conn *c)
+{
+	const __u32 *quoted = p->l4.addrs;
+
+	if (p->family == 4) {
+		c->error_to = quoted[0] == p->ip4->daddr;
+		c->error_from = quoted[1] == p->ip4->saddr;
+	} else {
+		c->error_to = pl_equal6(quoted, &p->ip6->daddr);
+		c->error_from = pl_equal6(quoted + 4, &p->ip6->saddr);
+	}
+}
+
+/* Reads a packet into pl_scratch. 0: it is of no connection, or cannot be read. */
+__attribute__((noinline)) int pl_conn_read(struct __sk_buff *skb)
+{
+	struct pl_conn *c = pl_conn_get();
+	struct pl_packet p = {.skb = skb};
+
+	if (!c)
+		return 0;
+	c->family = 0;
+	if (pl_read_headers(&p, 1) != PL_CONTINUE)
+		return 0;
+	pl_parse_l4(&p);
+	c->kind = p.l4.kind;
+	c->protocol = p.l4.protocol;
+	c->flags = p.l4.flags;
+	c->fragment = !!p.l4.fragment;
+	c->last = p.l4.last_fragment;
+	c->fragment_id[0] = (__u16)p.l4.fragment_id;
+	c->fragment_id[1] = (__u16)(p.l4.fragment_id >> 16);
+	c->dport = p.l4.destination;
+	c->key_kind = PL_KEY_CONNECTION;
+	c->error_to = c->error_from = 0;
+	if (!p.l4.addrs)
+		return 0;
+	c->side = p.family == 4 ? pl_flow4_key(&p.l4, &c->key.v4) : pl_flow6_key(&p.l4, &c->key.v6);
+	if (c->kind == PL_L4_ICMP_ERROR)
+		pl_conn_error(&p, c);
+	c->family = p.family;
+	if (c->kind == PL_L4_LATER_FRAGMENT)
+		pl_conn_to_fragments(c);
+	return c->kind != PL_L4_OTHER && c->kind != PL_L4_UNREADABLE;
+}
+
+PL_INLINE int pl_is_syn(const struct pl_conn *c)
+{
+	return (c->flags & (PL_L4_SYN | PL_L4_ACK | PL_L4_RST | PL_L4_FIN)) == PL_L4_SYN;
+}
+
+PL_INLINE int pl_is_syn_ack(const struct pl_conn *c)
+{
+	return (c->flags & (PL_L4_SYN | PL_L4_ACK | PL_L4_RST)) == (PL_L4_SYN | PL_L4_ACK);
+}
+
+/* Does the packet open a connection? The first fragment of a datagram may. */
+PL_INLINE int pl_is_opener(const struct pl_conn *c)
+{
+	if (c->kind == PL_L4_ECHO_REQUEST)
+		return 1;
+	return c->kind == PL_L4_PORTS && (c->protocol == IPPROTO_UDP || pl_is_syn(c));
+}
+
+/* Is it a packet of a connection, whole and with ports? */
+PL_INLINE int pl_conn_is_whole(const struct pl_conn *c)
+{
+	return !c->fragment && c->kind != PL_L4_OTHER && c->kind <= PL_L4_ECHO_REPLY;
+}
+
+/* Does conntrack answer for this protocol? */
+PL_INLINE int pl_ct_answers(const struct pl_conn *c)
+{
+	return pl_conntrack_mode == PL_CT_ASK &&
+	       (c->protocol == IPPROTO_TCP || c->protocol == IPPROTO_UDP);
+}
+
+/* Must podlane remember itself what the stack has of this protocol? */
+PL_INLINE int pl_ct_remembers(const struct pl_conn *c)
+{
+	return pl_conntrack_mode != PL_CT_NONE && !pl_ct_answers(c);
+}
+
+/* What these functions say: a reason in the low byte, then what follows. */
+enum pl_flow_answer {
+	PL_ANSWER_REASON = 0xff,
+	PL_ANSWER_CONTINUE = 0xff,    /* as a reason */
+	PL_ANSWER_KNOWN = 1 << 8,     /* by an entry that is there; else the packet opens one */
+	PL_ANSWER_ASK = 1 << 9,	      /* unless conntrack knows it: it opens, or answers that */
+	PL_ANSWER_FRAGMENT = 1 << 10, /* it is one */
+	PL_ANSWER_DST_SHIFT = 11,     /* the receiver's endpoint; PL_NODE: out of the node */
+};
+
+PL_INLINE int pl_flow_is_over(const struct pl_flow *flow)
+{
+	return (flow->sent[0] | flow->sent[1]) & PL_SENT_RESET ||
+	       flow->sent[0] & flow->sent[1] & PL_SENT_FIN;
+}
+
+/* 0: nothing; else PL_ANSWER_KNOWN, and PL_ANSWER_ASK. @local: the sender is a pod. */
+PL_INLINE __u32 pl_flow_judge_entry(const struct pl_conn *c, const struct pl_flow *flow, int local)
+{
+	__u32 state = flow->state;
+
+	if (pl_flow_is_old(c, flow))
+		return 0;
+	if (state == PL_FLOW_FAST) {
+		if (pl_is_syn(c) && local && pl_flow_is_over(flow))
+			return 0;
+		return PL_ANSWER_KNOWN | (pl_is_syn_ack(c) && !local ? PL_ANSWER_ASK : 0);
+	}
+	if (state == PL_FLOW_CLOSED)
+		return c->flags & PL_L4_SYN ? 0 : PL_ANSWER_KNOWN;
+	if (state != PL_FLOW_PROPOSED || (c->side & 1) == (flow->flags & PL_FLOW_OPENER1))
+		return 0;
+	if (c->flags & PL_L4_RST)
+		return PL_ANSWER_KNOWN;
+	return pl_is_syn_ack(c) ? PL_ANSWER_KNOWN | PL_ANSWER_ASK : 0;
+}
+
+/* After pl_conn_read(): a packet whose entry is not the common case. 0: it says nothing of it. */
+__attribute__((noinline)) int pl_flow_judge(__u32 src_id)
+{
+	struct pl_endpoint_info *src = pl_endpoint_of(src_id), *dst = NULL;
+	struct pl_conn *c = pl_conn_get();
+	__u32 answer, dst_id = PL_NODE;
+	struct pl_flow *flow;
+
+	if (!c || !c->family || !pl_conn_is_whole(c))
+		return 0;
+	flow = pl_flow_find(c);
+	if (!flow)
+		return 0;
+	answer = pl_flow_judge_entry(c, flow, src != NULL);
+	if (!answer || !pl_flow_receiver(flow, c->side, src_id, src, &dst_id, &dst))
+		return 0;
+	return answer | PL_ANSWER_CONTINUE | dst_id << PL_ANSWER_DST_SHIFT;
+}
+
+/*
+ * Where it goes, for what no entry lets pass; its source is checked here, as an entry proves it
+ * otherwise. @src_id: PL_NODE, and nothing else, from an uplink. The answer is a reason and dst.
+ */
+__attribute__((noinline)) int pl_flow_destination(struct __sk_buff *skb, __u32 src_id)
+{
+	struct pl_packet p = {.skb = skb, .src_id = src_id};
+	struct pl_conn *c = pl_conn_get();
+	int reason;
+
+	p.src = pl_endpoint_of(src_id);
+	if (!c || pl_read_headers(&p, 1) != PL_CONTINUE)
 		return PL_PASS_MALFORMED;
-	if (p->l4.fragment && stack)
-		return PL_PASS_FRAGMENT;
-	if (p->l4.kind == PL_L4_LATER_FRAGMENT)
-		return PL_CONTINUE;
-	if (p->l4.kind == PL_L4_ICMP_ERROR)
-		return stack ? PL_PASS_STACK_FLOW : PL_CONTINUE;
-	pl_flow_of(p, 0, &flow);
-	if (ep->wire_flows && bpf_map_lookup_elem(&pl_wire_flows, &flow))
-		return PL_CONTINUE;
-	/* Who opens a connection does not answer one. */
-	if (stack && !p->l4.tcp_syn) {
-		opened = flow;
-		pl_flow_any_peer(&opened);
-		if (bpf_map_lookup_elem(&pl_flows, &flow) ||
-		    bpf_map_lookup_elem(&pl_flows, &opened))
-			return PL_PASS_STACK_FLOW;
-	}
-	/* The middle of a connection whose start was not seen here: the stack may know it. */
-	if (!native && p->l4.protocol == IPPROTO_TCP && !p->l4.tcp_syn)
+	reason = p.src ? pl_check_source(&p) : PL_CONTINUE;
+	if (reason == PL_CONTINUE)
+		reason = pl_destination(&p);
+	if (!p.src && reason == PL_CONTINUE)
+		reason = pl_check_uplink_source(&p);
+	if (!p.src)
+		return (reason & PL_ANSWER_REASON) | p.dst_id << PL_ANSWER_DST_SHIFT;
+	reason = pl_check_tunnel(skb, p.src, reason, c->protocol, c->kind, c->dport);
+	/* What follows a connection that an uplink opened leaves by FIB, too. */
+	if (reason == PL_PASS_NOT_POD &&
+	    (pl_is_native(&p) || (c->family && !pl_conn_is_whole(c) && pl_flow_find(c))))
+		reason = PL_CONTINUE;
+	return (reason & PL_ANSWER_REASON) | p.dst_id << PL_ANSWER_DST_SHIFT;
+}
+
+/* Fragments and ICMP errors: does the entry that they go by say FAST? */
+PL_INLINE int pl_flow_covers(const struct pl_conn *c, const struct pl_flow *flow, __u32 src_id,
+			     const struct pl_endpoint_info *src)
+{
+	if (!flow || pl_flow_is_old(c, flow))
+		return 0;
+	/* To the end that sent what is quoted; from the other one, or from a router outside. */
+	if (c->kind == PL_L4_ICMP_ERROR)
+		return (flow->state == PL_FLOW_FAST || flow->state == PL_FLOW_PROPOSED) &&
+		       c->error_to && (!src || c->error_from);
+	return flow->state == PL_FLOW_FAST && pl_flow_is_from(&flow->end[c->side & 1], src_id, src);
+}
+
+/* A note that the stack has the connection, or that the pod's port has spoken through it. */
+PL_INLINE int pl_flow_is_noted(struct pl_conn *c, const struct pl_flow *flow, int local)
+{
+	const struct pl_flow *port;
+
+	if (flow && flow->state == PL_FLOW_STACK && !pl_flow_is_old(c, flow))
+		return 1;
+	if (!pl_ct_remembers(c))
+		return 0;
+	pl_conn_to_port(c, !local);
+	port = pl_flow_find(c);
+	return port && !pl_flow_is_old(c, port);
+}
+
+/* May it open a connection, or follow one? The answer is a reason and flags. */
+__attribute__((noinline)) int pl_flow_may_open(__u32 src_id, __u32 dst_id)
+{
+	struct pl_endpoint_info *src = pl_endpoint_of(src_id), *dst = pl_endpoint_of(dst_id);
+	struct pl_conn *c = pl_conn_get();
+	__u32 fragment;
+	struct pl_flow *flow;
+
+	if (!c || !c->family || c->kind == PL_L4_OTHER || c->kind == PL_L4_UNREADABLE)
+		return PL_PASS_NO_FLOW;
+	flow = pl_flow_find(c);
+	fragment = c->fragment ? PL_ANSWER_FRAGMENT : 0;
+	if (c->kind == PL_L4_ICMP_ERROR)
+		return pl_flow_covers(c, flow, src_id, src) ? PL_ANSWER_CONTINUE : PL_PASS_NO_FLOW;
+	if (fragment && pl_flow_covers(c, flow, src_id, src))
+		return PL_ANSWER_CONTINUE | fragment;
+	if (!pl_is_opener(c))
+		return fragment ? PL_PASS_FRAGMENT : PL_PASS_NO_FLOW;
+	if ((src && src->stack_only) || (dst && dst->stack_only))
+		return PL_PASS_BUDGET;
+	if (pl_flow_is_noted(c, flow, src != NULL))
 		return PL_PASS_STACK_FLOW;
-	if ((native && !p->l4.tcp_syn) || p->l4.kind == PL_L4_ECHO_REPLY)
-		return PL_CONTINUE;
-	if (ep->stack_flows)
-		bpf_map_delete_elem(&pl_flows, &flow);
-	pl_flow_flag(&ep->wire_flows);
-	pl_flow_note(&pl_wire_flows, &flow, p->dst_id, PL_FLOW_WIRE);
-	return PL_CONTINUE;
+	return PL_ANSWER_CONTINUE | PL_ANSWER_ASK | fragment;
 }
 
-/* to-pod: would the fast path take the answer? */
-PL_INLINE int pl_flow_answer_is_fast(const struct pl_packet *p)
+/*
+ * Where conntrack cannot be asked: what the key names is the stack's. A note that finds no room
+ * bars its endpoint from opening anything.
+ */
+PL_INLINE void pl_flow_note(struct pl_conn *c, __u32 src_id, __u32 dst_id, int inbound)
 {
-	struct pl_addr *addr;
+	struct pl_endpoint_info *payer = pl_endpoint_of(inbound ? dst_id : src_id);
+	struct pl_flow *flow = pl_flow_find(c);
 
-	addr = p->family == 4 ? bpf_map_lookup_elem(&pl_addrs4, &p->ip4->saddr)
-			      : bpf_map_lookup_elem(&pl_addrs6, &p->ip6->saddr);
-	return addr ? addr->kind == PL_ADDR_POD : pl_is_native(p, 1);
-}
-
-/* to-pod: the stack delivers what the fast path would answer. */
-PL_INLINE void pl_flow_from_stack(const struct pl_packet *p)
-{
-	struct pl_flow flow;
-
-	/* Errors and later fragments have no flow of their own, but keep the pod's to the stack. */
-	pl_flow_flag(&p->dst->stack_flows);
-	if (p->l4.kind >= PL_L4_ICMP_ERROR)
+	if (flow && flow->state == PL_FLOW_STACK) {
+		flow->seen = pl_jiffies();
+		flow->sent[c->side & 1] |= PL_SENT_ANY | (c->flags & PL_L4_FIN ? PL_SENT_FIN : 0) |
+					   (c->flags & PL_L4_RST ? PL_SENT_RESET : 0);
 		return;
-	pl_flow_of(p, 0, &flow);
-	pl_flow_note(&pl_flows, &flow, p->dst_id, PL_FLOW_STACK);
+	}
+	if (flow && flow->state == PL_FLOW_FAST && !pl_flow_is_old(c, flow))
+		return;
+	if (!pl_flow_enter(c, flow, PL_FLOW_STACK, src_id, dst_id, inbound) && payer)
+		payer->stack_only = 1;
+}
+
+/*
+ * Where conntrack cannot be asked: a pod's port speaks through the stack to neither a pod nor a
+ * native network, and the answer may come from either.
+ */
+__attribute__((noinline)) int pl_flow_note_port(__u32 src_id)
+{
+	struct pl_conn *c = pl_conn_get();
+
+	if (!c || !c->family || !pl_ct_remembers(c) || !pl_is_opener(c))
+		return 0;
+	pl_conn_to_port(c, 0);
+	pl_flow_note(c, src_id, PL_NODE, 0);
+	return 0;
+}
+
+/*
+ * After all else has decided for the fast path. @fragments 0: enters the connection that the packet
+ * opens; 1: the packet is a fragment: the first one enters the identification, the last one ends
+ * it. PL_CONTINUE, or the reason why the stack must have the packet.
+ */
+__attribute__((noinline)) int pl_flow_open(struct __sk_buff *skb, __u32 src_id, __u32 dst_id,
+					   __u32 fragments)
+{
+	struct pl_conn *c = pl_conn_get();
+	__u32 state = PL_FLOW_FAST;
+	struct pl_flow *flow;
+
+	/* pl_flow_may_open() may have left another key. */
+	if (!c || !pl_conn_read(skb))
+		return PL_PASS_MALFORMED;
+	if (fragments && c->kind != PL_L4_LATER_FRAGMENT)
+		pl_conn_to_fragments(c);
+	flow = pl_flow_find(c);
+	if (c->kind == PL_L4_LATER_FRAGMENT) {
+		if (c->last && flow)
+			pl_flow_close(c, flow);
+		return PL_CONTINUE;
+	}
+	if (!fragments && (c->protocol == IPPROTO_TCP || c->protocol == PL_PROTO_SCTP))
+		state = PL_FLOW_PROPOSED;
+	return pl_flow_enter(c, flow, state, src_id, dst_id, src_id == PL_NODE) ? PL_CONTINUE
+										: PL_PASS_BUDGET;
+}
+
+/*
+ * Keeps an entry true: the answer to a SYN, a FIN, a reset. What an uplink brings may be forged,
+ * and ends nothing by itself. @src_id: PL_NODE from an uplink.
+ */
+__attribute__((noinline)) int pl_flow_track(struct __sk_buff *skb, __u32 src_id)
+{
+	struct pl_conn *c = pl_conn_get();
+	struct pl_flow *flow;
+	__u8 *sent;
+
+	if (!c || !pl_conn_read(skb))
+		return 0;
+	flow = pl_flow_find(c);
+	if (!flow)
+		return 0;
+	pl_flow_touch(flow, c->side);
+	sent = &flow->sent[c->side & 1];
+	if (flow->state == PL_FLOW_PROPOSED) {
+		if (pl_is_syn_ack(c))
+			flow->state = PL_FLOW_FAST;
+		else if (src_id != PL_NODE)
+			pl_flow_close(c, flow);
+		return 0;
+	}
+	if (flow->state != PL_FLOW_FAST)
+		return 0;
+	if (pl_is_syn_ack(c) && src_id != PL_NODE) { /* opened anew: what was over is not */
+		flow->sent[0] = PL_SENT_ANY;
+		flow->sent[1] = PL_SENT_ANY;
+	}
+	if (c->flags & PL_L4_RST && src_id == PL_NODE)
+		*sent |= PL_SENT_RESET;
+	else if (c->flags & PL_L4_FIN)
+		*sent |= PL_SENT_FIN;
+	if ((c->flags & PL_L4_RST && src_id != PL_NODE) ||
+	    flow->sent[0] & flow->sent[1] & PL_SENT_FIN)
+		pl_flow_close(c, flow);
+	return 0;
+}
+
+/* Is the sender the host itself? What answers it always goes to the stack. */
+PL_INLINE int pl_is_from_host(const struct pl_conn *c)
+{
+	struct pl_addr *addr =
+		c->family == 4 ? bpf_map_lookup_elem(&pl_addrs4, c->key.v4.addr[c->side & 1])
+			       : bpf_map_lookup_elem(&pl_addrs6, c->key.v6.addr[c->side & 1]);
+
+	return addr && addr->kind == PL_ADDR_HOST;
+}
+
+/* to-pod: what the stack delivers. The reason to count it under. */
+__attribute__((noinline)) int pl_flow_delivered(struct __sk_buff *skb, __u32 dst_id)
+{
+	struct pl_conn *c = pl_conn_get();
+	struct pl_flow *flow;
+	int udp;
+
+	if (!c || !pl_conn_read(skb) || c->kind > PL_L4_ECHO_REQUEST)
+		return PL_PASS_FROM_STACK;
+	udp = c->kind == PL_L4_ECHO_REQUEST || c->protocol == IPPROTO_UDP;
+	if (!udp && !(c->flags & PL_L4_SYN) && !pl_ct_remembers(c))
+		return PL_PASS_FROM_STACK;
+	flow = pl_flow_find(c);
+	if (flow && !udp && flow->state == PL_FLOW_FAST)
+		return pl_is_syn(c) && !pl_flow_is_over(flow) ? PL_PASS_TUPLE_CLASH
+							      : PL_PASS_FROM_STACK;
+	if (flow && flow->state != PL_FLOW_STACK && (udp || c->flags & PL_L4_SYN))
+		pl_flow_end_entry(c, flow);
+	if (pl_ct_remembers(c) && !pl_is_from_host(c))
+		pl_flow_note(c, PL_NODE, dst_id, 1);
+	return PL_PASS_FROM_STACK;
 }
 
 #endif

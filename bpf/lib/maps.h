@@ -17,7 +17,7 @@ enum {
 	PL_DEFAULT_ADDRS = 4096,
 	PL_DEFAULT_NETWORKS = 1024,
 	PL_DEFAULT_REASONS = 16384,
-	PL_DEFAULT_FLOWS = 65536,
+	PL_DEFAULT_FLOWS = 131072,
 	PL_TUNNEL_PORTS_MAX = 1024,
 };
 
@@ -116,19 +116,35 @@ struct {
 } pl_reasons SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, PL_DEFAULT_FLOWS);
-	__type(key, struct pl_flow);
-	__type(value, struct pl_flow_value);
-} pl_flows SEC(".maps");
+	__type(key, struct pl_flow4_key);
+	__type(value, struct pl_flow);
+} pl_flows4 SEC(".maps");
 
-/* Apart from pl_flows, so that a flood from outside evicts no flow of the stack. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, PL_DEFAULT_FLOWS);
-	__type(key, struct pl_flow);
-	__type(value, struct pl_flow_value);
-} pl_wire_flows SEC(".maps");
+	__type(key, struct pl_flow6_key);
+	__type(value, struct pl_flow);
+} pl_flows6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PL_DEFAULT_ENDPOINTS);
+	__type(key, __u32); /* endpoint */
+	__type(value, struct pl_budgets);
+} pl_budgets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct pl_closed);
+} pl_closed SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

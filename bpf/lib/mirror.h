@@ -166,7 +166,7 @@ PL_INLINE int pl_conclude_unforwarded(struct pl_packet *p, enum pl_reason reason
 }
 
 /* The end of the programs that forward: copies, then the verdict. */
-PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_nexthop *way)
+PL_INLINE int pl_conclude(struct pl_packet *p, int reason)
 {
 	enum pl_mirrored mirrored;
 
@@ -174,11 +174,11 @@ PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_nexthop *wa
 		return pl_conclude_unforwarded(p, reason);
 	mirrored = pl_mirror_packet(p, reason);
 	if (mirrored == PL_MIRROR_FAILED_REWRITTEN)
-		return pl_verdict(p, reason, way, 1);
+		return pl_verdict(p, reason, 1);
 	if (mirrored == PL_MIRROR_FAILED &&
 	    pl_parse_headers(p, pl_is_l3_device(p->src)) != PL_CONTINUE)
 		reason = PL_PASS_MALFORMED;
-	return pl_verdict(p, reason, way, 0);
+	return pl_verdict(p, reason, 0);
 }
 
 /* A copy that meets us again. PL_CONTINUE: it is none. */

@@ -24,25 +24,22 @@ enum {
 struct pl_packet {
 	struct __sk_buff *skb;
 	enum pl_hook hook;
-	int family;		      /* 4, 6; 0: neither */
+	/* 4, 6; 0: neither. Of a size whose constants the verifier follows on the stack. */
+	__u64 family;
 	struct pl_endpoint_info *src; /* from-pod: the sender; else NULL */
 	struct pl_endpoint_info
 		*dst; /* the receiving pod of this node; NULL: none, or not yet known */
 	__u32 src_id; /* PL_NODE where src is NULL */
 	__u32 dst_id;
-	struct pl_route *route; /* from-pod: known way out of the node; NULL: none */
-	__u32 epoch;		/* of the routes, as the packet came */
+	struct pl_route *route; /* after pl_route(): the way out of the node */
+	struct pl_flow *flow;	/* after pl_flow_lookup(): the entry of its connection, or NULL */
+	__u32 side;		/* which end of the entry's key the sender is: 0, 1 */
 	__u32 options;		/* IPv4 options or IPv6 hop-by-hop header */
 	struct ethhdr *eth;
 	struct iphdr *ip4;   /* family 4 */
 	struct ipv6hdr *ip6; /* family 6 */
 	void *end;
-	/* From-pod, of an untrusted sender's IP packet after pl_antispoof(): values, as l4 is. */
-	__u32 l4_offset;  /* from the frame's start to what follows IP and its extensions */
-	__u8 l4_protocol; /* IPPROTO_* */
-	__u8 fragmented;  /* it is a fragment, be it the first */
-	__u8 no_l4;	  /* a later fragment: nothing of the protocol's header is in it */
-	struct pl_l4 l4;  /* after pl_parse_l4(); values, good for as long as the packet */
+	struct pl_l4 l4; /* after pl_parse_l4(); all but .addrs are values that last */
 };
 
 PL_INLINE int pl_equal6(const void *a, const void *b)
@@ -121,55 +118,6 @@ PL_INLINE int pl_is_link_local4(__be32 addr)
 	return (addr & bpf_htonl(0xffff0000)) == bpf_htonl(0xa9fe0000);
 }
 
-PL_INLINE struct pl_endpoint_info *pl_endpoint_of(__u32 id)
-{
-	return id == PL_NODE ? NULL : bpf_map_lookup_elem(&pl_endpoints, &id);
-}
-
-/*
- * The endpoint whose host end is @ifindex. The endpoint must agree: an ifindex may have come back
- * to another device, and a netkit program of an old kernel may see an index of the pod's netns.
- */
-PL_INLINE struct pl_endpoint_info *pl_endpoint_at(__u32 ifindex, __u32 *id)
-{
-	struct pl_endpoint_info *ep = pl_endpoint_of(PL_SLOT_HINT(ifindex));
-	struct pl_device *link;
-
-	*id = PL_SLOT_HINT(ifindex);
-	if (likely(ep && ep->ifindex == ifindex))
-		return ep;
-	link = bpf_map_lookup_elem(&pl_devices, &ifindex);
-	if (!link || link->role != PL_ROLE_ENDPOINT)
-		return NULL;
-	*id = link->endpoint;
-	ep = pl_endpoint_of(link->endpoint);
-	return ep && ep->ifindex == ifindex ? ep : NULL;
-}
-
-/* from-pod: who sends? */
-PL_INLINE int pl_lookup_src(struct pl_packet *p)
-{
-	__u32 id = PL_NODE;
-
-	p->src = pl_endpoint_at(p->skb->ifindex, &id);
-	if (unlikely(!p->src))
-		return PL_PASS_NO_ENDPOINT;
-	p->src_id = id;
-	return PL_CONTINUE;
-}
-
-/* to-pod: who receives? */
-PL_INLINE int pl_lookup_dst(struct pl_packet *p)
-{
-	__u32 id = PL_NODE;
-
-	p->dst = pl_endpoint_at(p->skb->ifindex, &id);
-	if (unlikely(!p->dst))
-		return PL_PASS_NO_ENDPOINT;
-	p->dst_id = id;
-	return PL_CONTINUE;
-}
-
 PL_INLINE void *pl_data(const struct __sk_buff *skb)
 {
 	void *data = (void *)(long)skb->data;
@@ -215,13 +163,12 @@ PL_INLINE int pl_is_l3_device(const struct pl_endpoint_info *ep)
  * Sets eth, ip4, ip6, family, options and end from the packet as it lies. Any reason: no IP header
  * that can be read; eth is NULL only where not even that is there.
  */
-PL_INLINE int pl_parse_headers(struct pl_packet *p, int headless)
+PL_INLINE int pl_read_headers(struct pl_packet *p, int headless)
 {
 	struct __sk_buff *skb = p->skb;
 	struct pl_cursor c;
 	__be16 type;
 
-	pl_linearize(skb);
 	c.pos = pl_data(skb);
 	c.end = p->end = pl_data_end(skb);
 	p->family = 0;
@@ -260,6 +207,13 @@ PL_INLINE int pl_parse_headers(struct pl_packet *p, int headless)
 	return PL_PASS_NOT_IP;
 }
 
+/* The same, once what is read lies in one piece. */
+PL_INLINE int pl_parse_headers(struct pl_packet *p, int headless)
+{
+	pl_linearize(p->skb);
+	return pl_read_headers(p, headless);
+}
+
 /* Frames that no fast path takes, whatever they hold. */
 PL_INLINE int pl_check_pkt_type(struct pl_packet *p, int headless)
 {
@@ -277,7 +231,7 @@ PL_INLINE int pl_is_segmented(const struct pl_packet *p)
 	return p->skb->len > ETH_HLEN + PL_FITS_ANYWHERE && p->skb->gso_size;
 }
 
-/* Reads l4, which the fast path does without: at one place in a program, since it is large. */
+/* Reads l4 of whatever is there: large, and for the rare cases alone. */
 PL_INLINE void pl_parse_l4(struct pl_packet *p)
 {
 	if (p->family == 4)
@@ -285,6 +239,22 @@ PL_INLINE void pl_parse_l4(struct pl_packet *p)
 	else if (p->family == 6)
 		pl_l4_of_ip6(p->ip6, p->end, &p->l4);
 	p->l4.kind = pl_scalar_unknown(p->l4.kind, p->skb);
+}
+
+/* Reads l4 of the common packets. 0: it is none, and l4 is not to be used. */
+PL_INLINE int pl_parse_common_l4(struct pl_packet *p)
+{
+	int common = 0;
+
+	if (p->family == 4)
+		common = !p->options && !pl_ip4_fragment(p->ip4) &&
+			 pl_l4_common(p->ip4, sizeof(*p->ip4), &p->ip4->saddr, p->ip4->protocol,
+				      p->end, &p->l4);
+	else if (p->family == 6)
+		common = pl_l4_common(p->ip6, sizeof(*p->ip6), &p->ip6->saddr, p->ip6->nexthdr,
+				      p->end, &p->l4);
+	p->l4.kind = pl_scalar_unknown(p->l4.kind, p->skb);
+	return common;
 }
 
 #endif

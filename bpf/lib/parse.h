@@ -226,14 +226,28 @@ enum pl_l4_kind {
 
 struct pl_l4 {
 	enum pl_l4_kind kind;
+	__u32 offset;  /* bytes from the IP header to the transport header */
 	__u32 headers; /* bytes from the IP header to the payload; transport options included */
 	__be16 source; /* ICMP echo: the identifier, in both */
 	__be16 destination;
-	__u16 fragment;	    /* not 0: part of a fragmented packet, be it the first */
-	__be32 fragment_id; /* tells its fragments from those of others; in IPv4 two bytes */
-	__u8 protocol;	    /* IPPROTO_* */
-	__u8 tcp_syn;	    /* opens a connection: SYN without ACK */
-	__u8 tcp_answer;    /* SYN with ACK */
+	__u16 fragment;	     /* not 0: part of a fragmented packet, be it the first */
+	__u16 last_fragment; /* where .fragment is set: 1: none comes behind it */
+	__be32 fragment_id;  /* tells its fragments from those of others; in IPv4 two bytes */
+	__u8 protocol;	     /* IPPROTO_*; of an ICMP error: that of the packet it quotes */
+	__u8 flags;	     /* enum pl_l4_flag */
+	/*
+	 * Source and destination address, one behind the other, of the connection: those of the
+	 * packet, or of the packet that an ICMP error quotes, whose ports the error then has, too.
+	 */
+	const void *addrs;
+};
+
+/* TCP's own bits; SCTP's chunks that mean the same. */
+enum pl_l4_flag {
+	PL_L4_FIN = 0x01,
+	PL_L4_SYN = 0x02, /* alone: opens; with ACK: answers that */
+	PL_L4_RST = 0x04,
+	PL_L4_ACK = 0x10,
 };
 
 PL_INLINE enum pl_l4_kind pl_icmp4_kind(__u8 type)
@@ -263,17 +277,56 @@ PL_INLINE enum pl_l4_kind pl_icmp6_kind(__u8 type)
 	return type == PL_ICMP6_ECHO_REPLY ? PL_L4_ECHO_REPLY : PL_L4_OTHER;
 }
 
+/* The connection that an ICMP error speaks of: the cursor stands on the packet that it quotes. */
+PL_INLINE void pl_l4_quoted(struct pl_cursor *c, struct pl_l4 *l4, int v6)
+{
+	__u32 later;
+	__be16 *ports;
+
+	if (v6) {
+		struct ipv6hdr *ip = pl_pull_ip6(c);
+
+		if (!ip)
+			return;
+		l4->protocol = ip->nexthdr;
+		l4->addrs = &ip->saddr;
+		later = 0;
+	} else {
+		struct iphdr *ip = pl_pull_ip4(c);
+
+		if (!ip || ip->ihl != sizeof(*ip) / 4)
+			return;
+		l4->protocol = ip->protocol;
+		l4->addrs = &ip->saddr;
+		later = ip->frag_off & bpf_htons(PL_IP_FRAGMENT_OFFSET);
+	}
+	ports = pl_pull(c, 8);
+	if (!ports || later)
+		return;
+	if (l4->protocol == IPPROTO_ICMP || l4->protocol == PL_PROTO_ICMPV6) {
+		l4->source = l4->destination = ports[2];
+	} else {
+		l4->source = ports[0];
+		l4->destination = ports[1];
+	}
+	l4->kind = PL_L4_ICMP_ERROR;
+}
+
+/* An error that quotes what cannot be read is PL_L4_UNREADABLE. */
 PL_INLINE void pl_l4_icmp(struct pl_cursor *c, struct pl_l4 *l4, int v6)
 {
 	__u8 *icmp = pl_pull(c, 8);
 
-	if (!icmp) {
-		l4->kind = PL_L4_UNREADABLE;
+	l4->kind = PL_L4_UNREADABLE;
+	if (!icmp)
 		return;
-	}
 	l4->kind = v6 ? pl_icmp6_kind(icmp[0]) : pl_icmp4_kind(icmp[0]);
 	if (l4->kind == PL_L4_ECHO_REQUEST || l4->kind == PL_L4_ECHO_REPLY)
 		l4->source = l4->destination = *(__be16 *)(icmp + 4);
+	if (l4->kind == PL_L4_ICMP_ERROR) {
+		l4->kind = PL_L4_UNREADABLE;
+		pl_l4_quoted(c, l4, v6);
+	}
 }
 
 PL_INLINE void pl_l4_tcp(struct pl_cursor *c, struct pl_l4 *l4)
@@ -287,8 +340,7 @@ PL_INLINE void pl_l4_tcp(struct pl_cursor *c, struct pl_l4 *l4)
 	l4->kind = PL_L4_PORTS;
 	l4->source = *(__be16 *)tcp;
 	l4->destination = *(__be16 *)(tcp + 2);
-	l4->tcp_syn = (tcp[13] & 0x12) == 0x02;
-	l4->tcp_answer = (tcp[13] & 0x12) == 0x12;
+	l4->flags = tcp[13] & (PL_L4_FIN | PL_L4_SYN | PL_L4_RST | PL_L4_ACK);
 	l4->headers += (tcp[12] >> 4) * 4;
 }
 
@@ -306,18 +358,77 @@ PL_INLINE void pl_l4_udp(struct pl_cursor *c, struct pl_l4 *l4)
 	l4->headers += 8;
 }
 
+/*
+ * What SCTP's first chunk means, in TCP's words: INIT, INIT ACK, ABORT, SHUTDOWN COMPLETE. Numbers
+ * in two words rather than a table, for a table of 16 bytes lies where libbpf 1.1 does not find it.
+ */
+PL_INLINE __u8 pl_sctp_flags(__u8 chunk)
+{
+	enum { INIT = 1, INIT_ACK = 2, ABORT = 6, SHUTDOWN_COMPLETE = 14 };
+	const __u32 meaning =
+		1u << INIT * 2 | 2u << INIT_ACK * 2 | 3u << ABORT * 2 | 3u << SHUTDOWN_COMPLETE * 2;
+	const __u32 flags = PL_L4_SYN << 8 | (PL_L4_SYN | PL_L4_ACK) << 16 | PL_L4_RST << 24;
+
+	return chunk > 15 ? 0 : (__u8)(flags >> ((meaning >> chunk * 2) & 3) * 8);
+}
+
+PL_INLINE void pl_l4_sctp(struct pl_cursor *c, struct pl_l4 *l4)
+{
+	__be16 *sctp = pl_pull(c, 16);
+
+	if (!sctp) {
+		l4->kind = PL_L4_UNREADABLE;
+		return;
+	}
+	l4->kind = PL_L4_PORTS;
+	l4->source = sctp[0];
+	l4->destination = sctp[1];
+	l4->headers += 12;
+	l4->flags = pl_sctp_flags(((__u8 *)sctp)[12]);
+}
+
 /* @c stands on the transport header; @l4 is zero but for .headers. */
-PL_INLINE void pl_l4_read(struct pl_cursor *c, __u8 protocol, struct pl_l4 *l4)
+PL_INLINE void pl_l4_read(struct pl_cursor *c, __u8 protocol, struct pl_l4 *l4, int v6)
 {
 	l4->protocol = protocol;
 	l4->kind = PL_L4_OTHER;
 	if (protocol == IPPROTO_TCP)
 		pl_l4_tcp(c, l4);
-	else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE ||
-		 protocol == PL_PROTO_SCTP || protocol == IPPROTO_DCCP)
+	else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE || protocol == IPPROTO_DCCP)
 		pl_l4_udp(c, l4);
-	else if (protocol == IPPROTO_ICMP || protocol == PL_PROTO_ICMPV6)
-		pl_l4_icmp(c, l4, protocol == PL_PROTO_ICMPV6);
+	else if (protocol == PL_PROTO_SCTP)
+		pl_l4_sctp(c, l4);
+	else if (protocol == (v6 ? PL_PROTO_ICMPV6 : IPPROTO_ICMP))
+		pl_l4_icmp(c, l4, v6);
+}
+
+/*
+ * The same for what the programs themselves handle: TCP, UDP and echo, straight behind an IP header
+ * of @headers bytes without options, extensions or fragments. 0: it is something else.
+ */
+PL_INLINE int pl_l4_common(const void *ip, __u32 headers, const void *addrs, __u8 protocol,
+			   void *end, struct pl_l4 *l4)
+{
+	struct pl_cursor c = {(char *)ip + headers, end};
+
+	*l4 = (struct pl_l4){
+		.offset = headers, .headers = headers, .protocol = protocol, .addrs = addrs};
+	if (protocol == IPPROTO_TCP) {
+		pl_l4_tcp(&c, l4);
+	} else if (protocol == IPPROTO_UDP) {
+		pl_l4_udp(&c, l4);
+	} else if (protocol == IPPROTO_ICMP || protocol == PL_PROTO_ICMPV6) {
+		__u8 *icmp = pl_pull(&c, 8);
+
+		if (!icmp)
+			return 0;
+		l4->kind =
+			protocol == IPPROTO_ICMP ? pl_icmp4_kind(icmp[0]) : pl_icmp6_kind(icmp[0]);
+		if (l4->kind != PL_L4_ECHO_REQUEST && l4->kind != PL_L4_ECHO_REPLY)
+			return 0;
+		l4->source = l4->destination = *(__be16 *)(icmp + 4);
+	}
+	return l4->kind != PL_L4_OTHER && l4->kind != PL_L4_UNREADABLE;
 }
 
 PL_INLINE void pl_l4_of_ip4(struct iphdr *ip, void *end, struct pl_l4 *l4)
@@ -325,15 +436,19 @@ PL_INLINE void pl_l4_of_ip4(struct iphdr *ip, void *end, struct pl_l4 *l4)
 	struct pl_cursor c = {ip, end};
 	__u32 headers = ip->ihl * 4;
 
-	*l4 = (struct pl_l4){.headers = headers, .protocol = ip->protocol};
+	*l4 = (struct pl_l4){.offset = headers,
+			     .headers = headers,
+			     .protocol = ip->protocol,
+			     .addrs = &ip->saddr};
 	l4->fragment = pl_ip4_fragment(ip);
+	l4->last_fragment = !(ip->frag_off & bpf_htons(PL_IP_MORE_FRAGMENTS));
 	l4->fragment_id = ip->id;
 	if (ip->frag_off & bpf_htons(PL_IP_FRAGMENT_OFFSET))
 		l4->kind = PL_L4_LATER_FRAGMENT;
 	else if (!pl_pull(&c, headers))
 		l4->kind = PL_L4_UNREADABLE;
 	else
-		pl_l4_read(&c, ip->protocol, l4);
+		pl_l4_read(&c, ip->protocol, l4, 0);
 }
 
 PL_INLINE void pl_l4_of_ip6(struct ipv6hdr *ip, void *end, struct pl_l4 *l4)
@@ -342,16 +457,20 @@ PL_INLINE void pl_l4_of_ip6(struct ipv6hdr *ip, void *end, struct pl_l4 *l4)
 	__u8 next = ip->nexthdr;
 	enum pl_ip6_walk walk = pl_pull_extensions(&c, &next);
 
-	*l4 = (struct pl_l4){.headers = (__u32)((char *)c.pos - (char *)ip), .protocol = next};
+	*l4 = (struct pl_l4){.offset = (__u32)((char *)c.pos - (char *)ip),
+			     .headers = (__u32)((char *)c.pos - (char *)ip),
+			     .protocol = next,
+			     .addrs = &ip->saddr};
 	l4->fragment = walk == PL_WALK_FIRST_FRAGMENT || walk == PL_WALK_LATER_FRAGMENT;
 	if (l4->fragment) {
-		struct pl_cursor behind = {(char *)c.pos - sizeof(__be32), end};
-		__be32 *id = pl_pull(&behind, sizeof(__be32));
+		struct pl_cursor header = {(char *)c.pos - 8, end};
+		__u8 *head = pl_pull(&header, 8);
 
-		l4->fragment_id = id ? *id : 0;
+		l4->fragment_id = head ? *(__be32 *)(head + 4) : 0;
+		l4->last_fragment = head ? !(head[3] & 1) : 0;
 	}
 	if (walk == PL_WALK_DONE || walk == PL_WALK_FIRST_FRAGMENT)
-		pl_l4_read(&c, next, l4);
+		pl_l4_read(&c, next, l4, 1);
 	else
 		l4->kind = l4->fragment ? PL_L4_LATER_FRAGMENT : PL_L4_UNREADABLE;
 }

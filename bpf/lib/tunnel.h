@@ -7,22 +7,18 @@
 #ifndef PODLANE_BPF_TUNNEL_H
 #define PODLANE_BPF_TUNNEL_H
 
-#include "routes.h"
+#include "antispoof.h"
+#include "fib.h"
 
-/* Would a tunnel, if the node has one of the kind, unpack the packet? Needs pl_antispoof(). */
-PL_INLINE int pl_is_tunnelled(const struct pl_packet *p)
+/* Would a tunnel, if the node has one of the kind, unpack the packet? */
+PL_INLINE int pl_is_tunnelled(__u8 protocol, __u8 l4_kind, __be16 destination)
 {
-	struct pl_tunnel_port key;
-	__be16 port;
+	struct pl_tunnel_port key = {.port = bpf_ntohs(destination)};
 
-	if (unlikely(pl_tunnel_protocols[p->l4_protocol]))
+	if (unlikely(pl_tunnel_protocols[protocol]))
 		return 1;
-	if (p->l4_protocol != IPPROTO_UDP || p->no_l4)
+	if (protocol != IPPROTO_UDP || l4_kind != PL_L4_PORTS)
 		return 0;
-	/* Cut short: the stack cannot read it either. */
-	if (bpf_skb_load_bytes(p->skb, p->l4_offset + 2, &port, sizeof(port)))
-		return 0;
-	key.port = bpf_ntohs(port);
 	switch (key.port) {
 #define PL_TUNNEL_CASE(port, name) case port:
 		PL_TUNNEL_PORTS(PL_TUNNEL_CASE)
@@ -37,13 +33,16 @@ PL_INLINE int pl_is_tunnelled(const struct pl_packet *p)
  * Not the node's addresses alone, which podlane knows: broadcast and anycast addresses are local to
  * it, too, and whatever routes of the table "local" say.
  */
-PL_INLINE int pl_is_forwarded(const struct pl_packet *p)
+__attribute__((noinline)) int pl_is_forwarded(struct __sk_buff *skb)
 {
+	struct pl_packet p = {.skb = skb};
 	struct bpf_fib_lookup fib = {};
-	struct pl_route_key question;
+	struct pl_route_key key;
 
-	pl_route_key(p, &question);
-	switch (pl_fib_ask(p, &question, 0, &fib)) {
+	if (pl_read_headers(&p, 1) != PL_CONTINUE)
+		return 0;
+	pl_route_key(&p, &key);
+	switch (pl_fib_ask(&p, &key, 0, &fib)) {
 	case BPF_FIB_LKUP_RET_SUCCESS:
 	case BPF_FIB_LKUP_RET_UNSUPP_LWT:
 	case BPF_FIB_LKUP_RET_NO_NEIGH:
@@ -54,16 +53,41 @@ PL_INLINE int pl_is_forwarded(const struct pl_packet *p)
 }
 
 /* @reason: why no pod of this node gets the packet, or why it is dropped already. */
-PL_INLINE int pl_check_tunnel(const struct pl_packet *p, int reason)
+PL_INLINE int pl_check_tunnel(struct __sk_buff *skb, const struct pl_endpoint_info *src, int reason,
+			      __u8 protocol, __u8 l4_kind, __be16 destination)
 {
 	int received = reason == PL_PASS_HOST || reason == PL_PASS_MULTICAST ||
 		       reason == PL_PASS_LINK_LOCAL;
 
-	/* A way out that is remembered is one by an uplink. */
-	if ((!received && (reason != PL_PASS_NOT_POD || p->route)) ||
-	    p->src->flags & PL_EP_TRUSTED || likely(!pl_is_tunnelled(p)))
+	if ((!received && reason != PL_PASS_NOT_POD) || src->flags & PL_EP_TRUSTED ||
+	    likely(!pl_is_tunnelled(protocol, l4_kind, destination)))
 		return reason;
-	return received || !pl_is_forwarded(p) ? PL_DROP_ENCAPSULATED : reason;
+	return received || !pl_is_forwarded(skb) ? PL_DROP_ENCAPSULATED : reason;
+}
+
+/*
+ * A pod's packet that is not common: a function of its own, as the verifier follows it once.
+ * PL_CONTINUE: it is an IP packet whose source is still to be checked, and packet pointers of
+ * before are void; else the reason to pass or drop it.
+ */
+__attribute__((noinline)) int pl_examine(struct __sk_buff *skb, __u32 src_id)
+{
+	struct pl_packet p = {.skb = skb, .src_id = src_id};
+	int reason, pkt_type, source;
+
+	p.src = pl_endpoint_of(src_id);
+	if (!p.src)
+		return PL_PASS_NO_ENDPOINT;
+	reason = pl_antispoof(&p, pl_parse_headers(&p, pl_is_l3_device(p.src)));
+	if (reason != PL_CONTINUE)
+		return reason;
+	pkt_type = pl_check_pkt_type(&p, pl_is_l3_device(p.src));
+	if (pkt_type == PL_CONTINUE)
+		return PL_CONTINUE;
+	source = pl_check_source(&p);
+	return source == PL_CONTINUE ? pl_check_tunnel(skb, p.src, pkt_type, p.l4.protocol,
+						       p.l4.kind, p.l4.destination)
+				     : source;
 }
 
 #endif

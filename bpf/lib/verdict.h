@@ -8,7 +8,7 @@
 
 #include "count.h"
 #include "destination.h"
-#include "routes.h"
+#include "fib.h"
 
 /* One hop less. Needs a TTL above 1. */
 PL_INLINE void pl_dec_ttl(struct pl_packet *p)
@@ -57,11 +57,13 @@ PL_INLINE int pl_deliver(struct pl_packet *p)
 	return bpf_redirect_peer(p->dst->ifindex, 0);
 }
 
-PL_INLINE int pl_send_native(struct pl_packet *p, struct pl_nexthop *way)
+PL_INLINE int pl_send_native(struct pl_packet *p)
 {
+	if (!p->route) /* never: for the verifier */
+		return TC_ACT_UNSPEC;
 	pl_dec_ttl(p);
 	p->skb->mark = 0;
-	return bpf_redirect_neigh(way->ifindex, &way->next, sizeof(way->next), 0);
+	return bpf_redirect_neigh(p->route->ifindex, &p->route->next, sizeof(p->route->next), 0);
 }
 
 /* What podlane does not forward: the effect of the reason decides, whichever reason it is. */
@@ -76,9 +78,8 @@ PL_INLINE int pl_verdict_unforwarded(const struct pl_packet *p, enum pl_reason r
 	return pl_action(reason);
 }
 
-/* @rewritten: pl_rewrite_local() is behind us. @way: set where the reason is FORWARD_NATIVE. */
-PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_nexthop *way,
-			 int rewritten)
+/* @rewritten: pl_rewrite_local() is behind us. FORWARD_NATIVE: p->route is set. */
+PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, int rewritten)
 {
 	pl_count(p, reason);
 	switch (reason) {
@@ -87,8 +88,7 @@ PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, struct pl_n
 			pl_rewrite_local(p);
 		return pl_deliver(p);
 	case PL_FORWARD_NATIVE:
-		/* Never without; but the compiler takes for unreachable what would follow NULL. */
-		return way ? pl_send_native(p, way) : TC_ACT_UNSPEC;
+		return pl_send_native(p);
 	default:
 		return pl_action(reason);
 	}

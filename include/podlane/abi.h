@@ -12,6 +12,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
+#include "flow.h"
 #include "hooks.h"
 #include "reasons.h"
 
@@ -66,23 +67,17 @@ enum pl_endpoint_flag {
  * in place; it clears READY, changes the others, then sets READY again (release).
  */
 struct pl_endpoint_info {
-	__u32 ifindex;	/* host end; 0: free slot */
-	__u16 flags;	/* enum pl_endpoint_flag */
-	__u8 link_kind; /* enum pl_link_kind */
-	/*
-	 * 1: the flow maps may hold flows of this kind of the endpoint, so that a packet of one
-	 * without any pays no lookup. A byte each, set by the programs of any CPU; whoever clears
-	 * one removes the flows first.
-	 */
-	__u8 stack_flows;  /* PL_FLOW_STACK in pl_flows */
-	__u8 opened_flows; /* PL_FLOW_OPENED in pl_flows */
-	__u8 wire_flows;   /* pl_wire_flows */
-	__u16 mtu;	   /* of the pod end: L3 bytes */
+	__u32 ifindex;	 /* host end; 0: free slot */
+	__u16 flags;	 /* enum pl_endpoint_flag */
+	__u8 link_kind;	 /* enum pl_link_kind */
+	__u8 stack_only; /* 1: a note did not fit its budget: it opens nothing on the fast path */
+	__u8 pad[2];
+	__u16 mtu; /* of the pod end: L3 bytes */
 	__u8 pod_mac[6];
 	__u8 host_mac[6];
 	__u8 ip4[4];	  /* first address of each family, zero: none. */
 	__u8 ip6[16];	  /* Further ones are found through pl_addrs6/4 */
-	__u32 generation; /* counts uses of this slot */
+	__u32 generation; /* counts uses of this slot: entries of earlier ones are void */
 	__u64 mirror_out; /* sessions that want what the pod sends: bit = slot in pl_mirrors */
 	__u64 mirror_in;  /* sessions that want what the pod gets */
 	PL_TRIAL_FIELD
@@ -187,12 +182,14 @@ struct pl_config {
 	__u32 native4; /* number of native prefixes in pl_networks4: 0 skips the lookup */
 	__u32 native6;
 	__u32 epoch; /* counted up by the agent: every entry of pl_route_cache of before is void */
+	__u32 flow_budget; /* entries that each of an endpoint's two budgets pays for */
+	__u32 flow_rate;   /* new entries per second and budget */
 	__u32 pad;
 };
 
 /*
- * pl_route_cache: per-CPU array, written by BPF: what pl_addrs, pl_networks and the FIB last said
- * of a packet that leaves by an uplink. An entry is found by a hash of its question and holds where
+ * pl_route_cache: per-CPU array, written by BPF: what the FIB last said of a packet that leaves by
+ * an uplink. An entry is found by a hash of its question and holds where
  * all of that is the same; it is good for PL_ROUTE_JIFFIES (8 to 80 ms, as the kernel's HZ is), so
  * that a route that changes without the agent's knowledge is followed as soon, and never beyond
  * pl_config.epoch. It saves some 400 ns a packet: most of what the FIB reads is in no cache.
@@ -214,13 +211,11 @@ struct pl_route_key {
 
 struct pl_route {
 	struct pl_route_key key;
-	__u32 ifindex;	 /* an uplink */
-	__u32 size;	 /* L3 bytes that are known to fit its MTU */
-	__u32 native;	 /* 1: the destination lies in a native network */
-	__u32 epoch;	 /* pl_config.epoch before the question */
-	__u32 jiffies;	 /* when the FIB was asked: their lower half */
-	__u32 nh_family; /* AF_INET, AF_INET6: of next, as bpf_redirect_neigh() takes it */
-	__u8 next[16];	 /* IPv4 in the first four */
+	__u32 ifindex; /* an uplink */
+	__u32 size;    /* L3 bytes that are known to fit its MTU */
+	__u32 epoch;   /* pl_config.epoch before the question */
+	__u32 jiffies; /* when the FIB was asked: their lower half */
+	struct bpf_redir_neigh next;
 };
 
 /* pl_traffic[id]: per-CPU array, the hot counters: packets that the fast path handed over. */
@@ -240,35 +235,6 @@ struct pl_reason_key {
 	__u32 endpoint;
 	enum pl_reason reason;
 	enum pl_direction direction;
-};
-
-/*
- * pl_flows and pl_wire_flows: LRU hashes of the flows that are exceptions to the fast path's rule,
- * as the pod's own packets see them: bpf/lib/flows.h says why each is kept. They are kept until
- * they are the least used or their endpoint goes: an idle connection may speak again after hours.
- */
-struct pl_flow {
-	__u8 pod[16];	  /* IPv4 as ::ffff:a.b.c.d */
-	__u8 peer[16];	  /* zero in PL_FLOW_OPENED */
-	__be16 pod_port;  /* ICMP echo: the identifier, in both ports; 0 for others */
-	__be16 peer_port; /* zero in PL_FLOW_OPENED */
-	__u8 protocol;	  /* IPPROTO_* */
-	__u8 fragments; /* 1: one packet's fragments; its identification is in place of the ports */
-	__u8 pad[2];
-};
-
-enum pl_flow_kind {
-	PL_FLOW_STACK = 1,  /* pl_flows: the stack delivered the peer's packets to the pod */
-	PL_FLOW_OPENED = 2, /* pl_flows: the pod opened it through the stack, to any peer */
-	PL_FLOW_WIRE =
-		3, /* pl_wire_flows: came by the fast path from outside the native networks */
-};
-
-struct pl_flow_value {
-	PL_TRIAL_FIELD
-	__u32 endpoint;
-	__u32 kind;    /* enum pl_flow_kind */
-	__u64 seen_ns; /* CLOCK_MONOTONIC at the last packet that noted it, coarse to 1 s */
 };
 
 /* pl_mirrors[slot]: array, written by the agent; active is stored last. */
@@ -370,13 +336,11 @@ PL_ASSERT_SIZE(struct pl_net6, 20);
 PL_ASSERT_SIZE(struct pl_tunnel_port, 2);
 PL_ASSERT_SIZE(struct pl_tunnel, 4);
 PL_ASSERT_SIZE(struct pl_skb_layout, 16);
-PL_ASSERT_SIZE(struct pl_config, 16);
+PL_ASSERT_SIZE(struct pl_config, 24);
 PL_ASSERT_SIZE(struct pl_route_key, 44);
-PL_ASSERT_SIZE(struct pl_route, 84);
+PL_ASSERT_SIZE(struct pl_route, 80);
 PL_ASSERT_SIZE(struct pl_traffic, 48);
 PL_ASSERT_SIZE(struct pl_reason_key, 12);
-PL_ASSERT_SIZE(struct pl_flow, 40);
-PL_ASSERT_SIZE(struct pl_flow_value, 16);
 PL_ASSERT_SIZE(struct pl_mirror, 56);
 PL_ASSERT_SIZE(struct pl_mirror_state, 40);
 PL_ASSERT_SIZE(struct pl_mirror_stats, 80);

@@ -18,12 +18,15 @@
 	X(PASS,    SELF,         "destination is the sender itself")                             \
 	X(PASS,    NOT_READY,    "destination pod's link is not ready")                          \
 	X(PASS,    SHAPED,       "a queueing discipline shapes the pod's traffic")               \
-	X(PASS,    STACK_FLOW,   "answers a flow that came through the stack")                   \
+	X(PASS,    STACK_FLOW,   "the stack has this connection, or one like it")                \
+	X(PASS,    NO_FLOW,      "of no connection that was opened on the fast path")            \
+	X(PASS,    BUDGET,       "the budget of new connections is used up")                     \
+	X(PASS,    TUPLE_CLASH,  "same addresses and ports as an open fast connection")          \
 	X(PASS,    FROM_STACK,   "delivered to the pod by the stack")                            \
 	X(PASS,    MIRROR_COPY,  "copy made by a mirror session")                                \
 	X(PASS,    TTL,          "TTL or hop limit ends here: the stack answers")                \
 	X(PASS,    TOO_BIG,      "larger than the target's MTU: the stack answers")              \
-	X(PASS,    FRAGMENT,     "fragment that may belong to a flow of the stack")              \
+	X(PASS,    FRAGMENT,     "fragment of no packet that took the fast path")                \
 	X(PASS,    IP_OPTIONS,   "IPv4 options or IPv6 hop-by-hop header")                       \
 	X(PASS,    MULTICAST,    "multicast or broadcast")                                       \
 	X(PASS,    LINK_LOCAL,   "link-local scope")                                             \

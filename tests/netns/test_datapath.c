@@ -51,6 +51,8 @@ static struct pl_datapath_opts options(enum pl_attach_choice attach)
 		.bpffs_dir = ROOT,
 		.max_endpoints = ENDPOINTS,
 		.max_flows = FLOWS,
+		.flow_budget = 64,
+		.flow_rate = 1000,
 		.attach = attach,
 		.expedite = true,
 	};
@@ -459,28 +461,40 @@ static void put_traffic(struct pl_datapath *dp, uint32_t endpoint, uint64_t pack
 			 0);
 }
 
-static void put_flow(struct pl_datapath *dp, uint32_t endpoint, uint16_t port)
+static uint32_t jiffies(const struct pl_datapath *dp)
 {
-	const struct pl_flow flow = {.pod_port = port, .protocol = 6};
-	const struct pl_flow_value value = {.endpoint = endpoint};
+	uint8_t frame[64] = {0};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame));
 
-	pl_datapath_endpoints(dp)[endpoint].stack_flows = 1;
-	pl_datapath_endpoints(dp)[endpoint].wire_flows = 1;
-	assert_int_equal(bpf_map_update_elem(dp->maps[MAP_pl_flows], &flow, &value, BPF_ANY), 0);
-	assert_int_equal(bpf_map_update_elem(dp->maps[MAP_pl_wire_flows], &flow, &value, BPF_ANY),
-			 0);
+	assert_int_equal(bpf_prog_test_run_opts(dp->progs[PROG_pl_clock], &opts), 0);
+	return opts.retval;
 }
 
-/* In both maps, or in none. */
+/* A connection of the endpoint with an uplink's, in both tables, paid for by the endpoint. */
+static void put_flow(struct pl_datapath *dp, uint32_t endpoint, uint16_t port)
+{
+	const struct pl_flow4_key key4 = {.port = {port}, .protocol = 6};
+	const struct pl_flow6_key key6 = {.port = {port}, .protocol = 6};
+	const struct pl_flow flow = {
+		.seen = jiffies(dp),
+		.state = PL_FLOW_FAST,
+		.end = {{endpoint, pl_datapath_endpoints(dp)[endpoint].generation}},
+	};
+
+	assert_int_equal(bpf_map_update_elem(dp->maps[MAP_pl_flows4], &key4, &flow, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(dp->maps[MAP_pl_flows6], &key6, &flow, BPF_ANY), 0);
+}
+
+/* In both tables, or in none. */
 static bool flow_exists(struct pl_datapath *dp, uint16_t port)
 {
-	const struct pl_flow flow = {.pod_port = port, .protocol = 6};
-	struct pl_flow_value value;
-	bool stack = !bpf_map_lookup_elem(dp->maps[MAP_pl_flows], &flow, &value);
-	bool wire = !bpf_map_lookup_elem(dp->maps[MAP_pl_wire_flows], &flow, &value);
+	const struct pl_flow4_key key4 = {.port = {port}, .protocol = 6};
+	const struct pl_flow6_key key6 = {.port = {port}, .protocol = 6};
+	struct pl_flow flow;
+	bool found = !bpf_map_lookup_elem(dp->maps[MAP_pl_flows4], &key4, &flow);
 
-	assert_int_equal(stack, wire);
-	return stack;
+	assert_int_equal(found, !bpf_map_lookup_elem(dp->maps[MAP_pl_flows6], &key6, &flow));
+	return found;
 }
 
 static void test_other_size_swaps(void **state)
@@ -517,8 +531,8 @@ static void test_other_size_swaps(void **state)
 		if (have_tcx)
 			assert_int_equal(pinned_link("from_pod").id, before.id);
 		assert_int_equal(pl_datapath_endpoints(dp)[3].ifindex, 77);
-		assert_int_equal(pl_datapath_endpoints(dp)[3].stack_flows, 1);
-		assert_int_equal(pl_datapath_endpoints(dp)[3].wire_flows, 1);
+		/* Both tables' entries are paid for, as they were before. */
+		assert_int_equal(dp->budgets[3].budget[0].used, 2);
 		assert_int_equal(pl_datapath_addr_get(dp, &ip, &got), 0);
 		assert_int_equal(pl_datapath_traffic(dp, 3, &traffic), 0);
 		assert_int_equal(traffic.forwarded[PL_IN].packets, 5 * dp->cpus);
@@ -1062,11 +1076,11 @@ static void test_reset_of_an_endpoint(void **state)
 	assert_int_equal(rows[2], 3);
 	assert_int_equal(pl_datapath_traffic(dp, 1, &traffic), 0);
 	assert_int_equal(traffic.forwarded[PL_IN].packets, 0);
+	/* The slot's flows are void with its generation, and the next sweep takes them away. */
+	pl_datapath_endpoints(dp)[1].generation++;
+	assert_int_equal(pl_datapath_flows_sweep(dp), 0);
 	assert_false(flow_exists(dp, 1));
 	assert_true(flow_exists(dp, 2));
-	assert_int_equal(pl_datapath_endpoints(dp)[1].stack_flows, 0);
-	assert_int_equal(pl_datapath_endpoints(dp)[1].wire_flows, 0);
-	assert_int_equal(pl_datapath_endpoints(dp)[2].stack_flows, 1);
 	assert_int_equal(pl_datapath_endpoint_reset(dp, ENDPOINTS), -ERANGE);
 }
 

@@ -59,6 +59,7 @@ enum {
 	ID_A = 1,
 	ID_B = 2,
 	MTU = 1500,
+	BUDGET = 256, /* entries of the flow table that each budget pays for */
 	FRAME_MAX = 3300,
 	IP_TCP = 6,
 	IP_UDP = 17,
@@ -287,7 +288,11 @@ static inline void zero_slots(const char *name, uint32_t n, size_t value_size)
 static inline void set_config(uint32_t native4, uint32_t native6)
 {
 	static uint32_t epoch; /* what the programs remember is void, as the agent makes it */
-	const struct pl_config config = {.native4 = native4, .native6 = native6, .epoch = ++epoch};
+	const struct pl_config config = {.native4 = native4,
+					 .native6 = native6,
+					 .epoch = ++epoch,
+					 .flow_budget = BUDGET,
+					 .flow_rate = 1000000};
 	uint32_t zero = 0;
 
 	map_put("pl_config", &zero, &config);
@@ -301,8 +306,9 @@ static inline void bed_reset(void)
 	set_config(1, 1);
 	empty_map("pl_reasons", sizeof(struct pl_reason_key));
 	empty_map("pl_tunnel_ports", sizeof(struct pl_tunnel_port));
-	empty_map("pl_flows", sizeof(struct pl_flow));
-	empty_map("pl_wire_flows", sizeof(struct pl_flow));
+	empty_map("pl_flows4", sizeof(struct pl_flow4_key));
+	empty_map("pl_flows6", sizeof(struct pl_flow6_key));
+	zero_slots("pl_budgets", ID_B + 1, sizeof(struct pl_budgets));
 	zero_slots("pl_traffic", ID_B + 1, sizeof(struct pl_traffic));
 	zero_slots("pl_mirrors", PL_MIRRORS_MAX, sizeof(struct pl_mirror));
 	zero_slots("pl_mirror_state", PL_MIRRORS_MAX, sizeof(struct pl_mirror_state));

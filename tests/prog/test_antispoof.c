@@ -376,7 +376,7 @@ static const struct row rows[] = {
 	{"five headers, trusted",
 	 FROM_POD,
 	 {POD_A, POD_B, .extensions = 5},
-	 PL_FORWARD_LOCAL,
+	 PL_PASS_NO_FLOW,
 	 ONLY6,
 	 .setup = trusted},
 	{"a long header",

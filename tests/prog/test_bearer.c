@@ -165,7 +165,7 @@ static const struct row rows[] = {
 	 PL_PASS_TTL},
 	{"VXLAN to a service", FROM_POD, {POD_A, SERVICE, TO_TUNNEL(4789)}, PL_DROP_ENCAPSULATED},
 	{"VXLAN to a pod", FROM_POD, {POD_A, POD_B, TO_TUNNEL(4789)}, PL_FORWARD_LOCAL},
-	{"GRE to a pod", FROM_POD, {POD_A, POD_B, .protocol = GRE}, PL_FORWARD_LOCAL},
+	{"GRE to a pod", FROM_POD, {POD_A, POD_B, .protocol = GRE}, PL_PASS_NO_FLOW},
 	{"VXLAN to outside", FROM_POD, {POD_A, OUTSIDE, TO_TUNNEL(4789)}, PL_PASS_NOT_POD},
 	{"VXLAN to the host, trusted",
 	 FROM_POD,

@@ -179,7 +179,7 @@ static void test_foreign_fields(void **state)
 
 	add_endpoint(&s.desired, 1, 7, PL_EP_READY);
 	add_endpoint(&s.actual, 1, 7, PL_EP_READY);
-	s.actual.v[0].endpoint.stack_flows = 1;
+	s.actual.v[0].endpoint.stack_only = 1;
 	s.actual.v[0].endpoint.generation = 9;
 	s.actual.v[0].endpoint.mirror_in = 3;
 	make(&s);
