@@ -34,6 +34,9 @@ daemon_start() {
 	eventually podlane status || { cat "$BATS_FILE_TMPDIR/podlaned.log" >&2; return 1; }
 }
 
+# The daemon has found nothing amiss in the datapath: what it did, it did at once.
+nothing_repaired() { ! grep "datapath repaired" "$BATS_FILE_TMPDIR/podlaned.log" >&2; }
+
 daemon_pid() { cat "$BATS_FILE_TMPDIR/podlaned.pid"; }
 
 # daemon_stop [SIGNAL]

@@ -39,19 +39,34 @@ rounds() { if emulated; then echo "$1"; else echo "$1 $1"; fi; }
 	[ "$(podlane -j endpoint show a | jq -r .endpoint.attached.fromPod)" = tcx ]
 }
 
-@test "a map size that changed builds a new set beside the old: no packet is lost" {
+# Of what is pinned there; empty where nothing is.
+pinned_id() { bpftool -j "$1" show pinned /sys/fs/bpf/podlane/v*/"$1"s/"$2" | jq .id; } # KIND NAME
+is_gone() { ! bpftool "$1" show id "$2"; }						# KIND ID
+slots() { podlane -j endpoint list | jq -c '[.endpoints[] | [.containerId, .id]] | sort'; }
+
+@test "maps of another size take the place of the old ones, with what these held: no packet is lost" {
 	witness_up
 	flood_start a $B4 0.01
-	daemon_stop
-	daemon_start --max-endpoints 100
+	before=$(slots) counted=$(reason b in FORWARD_LOCAL)
+	for size in 100 1024; do
+		map=$(pinned_id map pl_endpoints) prog=$(pinned_id prog pl_from_pod)
+		daemon_stop
+		daemon_start --max-endpoints $size
+		[ "$(podlane -j status | jq .maxEndpoints)" = $size ]
+		[ "$(podlane -j status | jq .ready)" = 3 ]
+		[ "$(slots)" = "$before" ]
+		[ "$(reason b in FORWARD_LOCAL)" -gt "$counted" ]
+		# No device runs what was, and nothing holds it.
+		[ "$(pinned_id map pl_endpoints)" != "$map" ]
+		eventually is_gone prog "$prog"
+		eventually is_gone map "$map"
+	done
 	flood_lossless
-	[ "$(podlane -j status | jq .maxEndpoints)" = 100 ]
-	[ "$(podlane -j status | jq .ready)" = 3 ]
-	daemon_stop
-	daemon_start
+	nothing_repaired
 	witness_down
 	witness_up
 	pings a $B4
+	pings outside $C4
 }
 
 @test "with the daemon dead the pods go on, and counters are kept over the restart" {

@@ -173,6 +173,7 @@ move() {
 		remember $here
 	done
 	talks_lossless
+	nothing_repaired
 	witness_down
 	whole
 }
