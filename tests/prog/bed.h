@@ -53,7 +53,7 @@ enum actor {
 
 enum prog { FROM_POD, TO_POD, FROM_UPLINK, FROM_NETKIT, STAGE };
 
-enum fragment { WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT };
+enum fragment { WHOLE, FIRST_FRAGMENT, LATER_FRAGMENT /* the last */, MIDDLE_FRAGMENT };
 
 enum {
 	ID_A = 1,
@@ -98,6 +98,7 @@ struct packet {
 	uint8_t protocol;
 	uint16_t sport, dport;
 	uint8_t tcp_flags;
+	uint8_t chunk;		     /* SCTP's first */
 	bool ping, pong, icmp_error; /* ICMP of the family, identifier sport */
 	uint8_t ttl;
 	size_t payload;
@@ -309,22 +310,27 @@ static inline void bed_reset(void)
 	empty_map("pl_flows4", sizeof(struct pl_flow4_key));
 	empty_map("pl_flows6", sizeof(struct pl_flow6_key));
 	zero_slots("pl_budgets", ID_B + 1, sizeof(struct pl_budgets));
+	zero_slots("pl_closed", 1, sizeof(struct pl_closed));
 	zero_slots("pl_traffic", ID_B + 1, sizeof(struct pl_traffic));
 	zero_slots("pl_mirrors", PL_MIRRORS_MAX, sizeof(struct pl_mirror));
 	zero_slots("pl_mirror_state", PL_MIRRORS_MAX, sizeof(struct pl_mirror_state));
 	zero_slots("pl_mirror_stats", PL_MIRRORS_MAX, sizeof(struct pl_mirror_stats));
 }
 
-static inline int bed_up(void **state)
+static inline void bed_open(void)
 {
-	uint32_t slot = PL_PROG_MIRROR;
-	int fd;
-
-	make_devices();
 	skel = podlane_bpf__open();
 	if (!skel)
 		fail_msg("open the BPF object: %s", strerror(errno));
 	dp_skb_layout(&skel->rodata->pl_skb_layout);
+	skel->rodata->pl_hz = dp_hz();
+}
+
+static inline int bed_load(void)
+{
+	uint32_t slot = PL_PROG_MIRROR;
+	int fd;
+
 	if (podlane_bpf__load(skel))
 		fail_msg("load the BPF object: %s", strerror(errno));
 	fd = bpf_program__fd(skel->progs.pl_mirror);
@@ -341,6 +347,13 @@ static inline int bed_up(void **state)
 	put_link(if_uplink, PL_NODE, PL_ROLE_UPLINK);
 	put_networks();
 	return 0;
+}
+
+static inline int bed_up(void **state)
+{
+	make_devices();
+	bed_open();
+	return bed_load();
 }
 
 static inline int bed_down(void **state)
@@ -419,6 +432,11 @@ static inline size_t make_l4(uint8_t *at, const struct packet *p)
 		at[13] = p->tcp_flags ? p->tcp_flags : TCP_ACK;
 		return 20;
 	}
+	if (protocol == IPPROTO_SCTP) {
+		at[12] = p->chunk;
+		put16(at + 14, 4);
+		return 16;
+	}
 	return 8;
 }
 
@@ -436,9 +454,11 @@ static inline size_t make_ip4(uint8_t *at, const struct packet *p)
 		at[20] = 1;
 	if (p->fragment == FIRST_FRAGMENT)
 		put16(at + 6, 0x2000);
+	if (p->fragment == MIDDLE_FRAGMENT)
+		put16(at + 6, 0x2000 | 50);
 	if (p->fragment == LATER_FRAGMENT)
 		put16(at + 6, 100);
-	else
+	if (p->fragment <= FIRST_FRAGMENT)
 		l4 = make_l4(at + header, p);
 	put16(at + 2, (uint16_t)(header + l4 + p->payload));
 	put16(at + 10, checksum(at, header));
@@ -467,12 +487,14 @@ static inline size_t make_ip6(uint8_t *at, const struct packet *p)
 	if (p->fragment) {
 		*next = 44;
 		next = at + header;
-		put16(next + 2, p->fragment == FIRST_FRAGMENT ? 1 : 100 << 3);
+		put16(next + 2, p->fragment == FIRST_FRAGMENT	 ? 1
+				: p->fragment == MIDDLE_FRAGMENT ? 50 << 3 | 1
+								 : 100 << 3);
 		put16(next + 6, p->id);
 		header += 8;
 	}
 	*next = protocol_of(p);
-	if (p->fragment != LATER_FRAGMENT)
+	if (p->fragment <= FIRST_FRAGMENT)
 		l4 = make_l4(at + header, p);
 	put16(at + 4, (uint16_t)(header - 40 + l4 + p->payload));
 	return header + l4 + p->payload;
