@@ -14,9 +14,9 @@
 #define pl_mirror_copy(skb, at)	    (PL_CONTINUE)
 #define pl_mirror_packet(p, reason) ((void)0)
 
-PL_INLINE int pl_conclude(struct pl_packet *p, int reason, struct pl_nexthop *way)
+PL_INLINE int pl_conclude(struct pl_packet *p, int reason)
 {
-	return pl_verdict(p, reason, way, 0);
+	return pl_verdict(p, reason, 0);
 }
 
 #include "podlane.bpf.c"
