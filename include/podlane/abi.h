@@ -12,7 +12,6 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#include "flow.h"
 #include "hooks.h"
 #include "reasons.h"
 
@@ -32,6 +31,8 @@
 #else
 #define PL_TRIAL_FIELD
 #endif
+
+#include "flow.h"
 
 enum {
 	PL_NODE = 0, /* endpoint id 0 is the node itself: packets that concern no endpoint */

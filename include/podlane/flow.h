@@ -76,6 +76,7 @@ struct pl_flow_end {
 
 /* One connection, as long as its entry lives: all that its packets need to take the fast path. */
 struct pl_flow {
+	PL_TRIAL_FIELD
 	__u32 seen;   /* jiffies, lower half: the last packet, coarse to a second */
 	__u8 state;   /* enum pl_flow_state */
 	__u8 flags;   /* enum pl_flow_flag */
@@ -170,7 +171,9 @@ static inline __attribute__((always_inline, unused)) __u32 pl_flow_life(__u8 pro
 
 _Static_assert(sizeof(struct pl_flow4_key) == 16, "pl_flow4_key is ABI");
 _Static_assert(sizeof(struct pl_flow6_key) == 40, "pl_flow6_key is ABI");
+#ifndef PL_ABI_TRIAL
 _Static_assert(sizeof(struct pl_flow) == 52, "pl_flow is ABI");
+#endif
 _Static_assert(sizeof(struct pl_budgets) == 32, "pl_budgets is ABI");
 _Static_assert(sizeof(struct pl_closed) == 8 + PL_CLOSED_SLOTS * 44, "pl_closed is ABI");
 
