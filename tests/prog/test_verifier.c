@@ -58,6 +58,61 @@ static void test_far_from_the_limit(void **state)
 	}
 }
 
+/*
+ * Since Linux 5.18, where nf_conntrack is there with its BTF; a module's is a file of its own.
+ */
+static bool conntrack_can_be_asked(void)
+{
+	FILE *f = fopen("/proc/kallsyms", "r");
+	bool found = false, module = false;
+	char line[512];
+
+	if (!f)
+		fail_msg("open /proc/kallsyms: %s", strerror(errno));
+	while (!found && fgets(line, sizeof(line), f)) {
+		found = strstr(line, " bpf_skb_ct_lookup") != NULL;
+		module = found && strchr(line, '[');
+	}
+	fclose(f);
+	return found &&
+	       !access(module ? "/sys/kernel/btf/nf_conntrack" : "/sys/kernel/btf/vmlinux", R_OK);
+}
+
+/* Every switch off, each value of each alone, all of them on. */
+static void test_every_switch(void **state)
+{
+	static const struct verifier_switches cases[] = {
+		{0},
+		{.layout = true},
+		{.fib_flags = DP_FIB_SKIP_NEIGH},
+		{.conntrack = PL_CT_ASK},
+		{.conntrack = PL_CT_REMEMBER},
+		{.layout = true, .fib_flags = DP_FIB_SKIP_NEIGH, .conntrack = PL_CT_ASK},
+		{.layout = true, .fib_flags = DP_FIB_SKIP_NEIGH, .conntrack = PL_CT_REMEMBER},
+	};
+
+	for (size_t i = 0; i < PL_ARRAY_SIZE(cases); i++) {
+		struct podlane_bpf *with;
+		struct bpf_program *prog;
+
+		if (cases[i].conntrack == PL_CT_ASK && !conntrack_can_be_asked())
+			continue;
+		with = podlane_bpf__open();
+		assert_non_null(with);
+		if (verifier_load_with(with, &cases[i], false))
+			fail_msg("case %zu is refused: layout %d, FIB flags %u, conntrack %d", i,
+				 cases[i].layout, cases[i].fib_flags, cases[i].conntrack);
+		bpf_object__for_each_program(prog, with->obj)
+		{
+			struct verdict v;
+
+			assert_int_equal(verifier_verdict(prog, &v), 0);
+			assert_in_range(v.verified, 1, VERIFIER_LIMIT / 3);
+		}
+		verifier_close(with);
+	}
+}
+
 static void test_baseline(void **state)
 {
 	struct bpf_program *prog;
@@ -91,6 +146,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_far_from_the_limit),
 		cmocka_unit_test(test_baseline),
+		cmocka_unit_test(test_every_switch),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

@@ -49,7 +49,15 @@ static inline void verifier_print_refusals(struct podlane_bpf *skel, bool verbos
 	}
 }
 
-static inline int verifier_load(struct podlane_bpf *skel, bool verbose)
+/* What the daemon sets between open and load, as it finds the kernel. */
+struct verifier_switches {
+	bool layout; /* of the kernel's struct sk_buff is known */
+	uint32_t fib_flags;
+	enum pl_conntrack_mode conntrack;
+};
+
+static inline int verifier_load_with(struct podlane_bpf *skel, const struct verifier_switches *with,
+				     bool verbose)
 {
 	struct bpf_program *prog;
 	int r;
@@ -64,13 +72,23 @@ static inline int verifier_load(struct podlane_bpf *skel, bool verbose)
 		bpf_program__set_log_level(prog, VERIFIER_LOG_STATS |
 							 (verbose ? VERIFIER_LOG_BRANCHES : 0));
 	}
-	dp_skb_layout(&skel->rodata->pl_skb_layout);
+	if (with->layout)
+		dp_skb_layout(&skel->rodata->pl_skb_layout);
+	skel->rodata->pl_fib_flags = with->fib_flags;
+	skel->rodata->pl_conntrack_mode = with->conntrack;
 	r = podlane_bpf__load(skel);
 	if (r) {
 		fprintf(stderr, "load the BPF object: %s\n", strerror(-r));
 		verifier_print_refusals(skel, verbose);
 	}
 	return r;
+}
+
+static inline int verifier_load(struct podlane_bpf *skel, bool verbose)
+{
+	const struct verifier_switches usual = {.layout = true};
+
+	return verifier_load_with(skel, &usual, verbose);
 }
 
 static inline int verifier_verdict(const struct bpf_program *prog, struct verdict *ret)
