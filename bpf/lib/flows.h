@@ -11,7 +11,8 @@
  *   from-pod,    any of the connection        FAST        fast: the entry names the receiver, and
  *   from-uplink                                           proves the source address
  *                SYN of the local end         FAST, over  opens, as with no entry
- *                SYN-ACK known to conntrack   FAST        stack, PASS_TUPLE_CLASH
+ *                SYN-ACK of an uplink, known  FAST        stack, PASS_TUPLE_CLASH
+ *                to conntrack
  *                reset of a local end, or     FAST        fast; the entry is then CLOSED
  *                second FIN
  *                SYN-ACK, reset of the other  PROPOSED    fast; the SYN-ACK makes it FAST, unless
