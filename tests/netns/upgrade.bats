@@ -46,7 +46,7 @@ root() { echo /sys/fs/bpf/podlane; }
 talk_start() {
 	local file
 	file=$(mktemp -p "$BATS_TEST_TMPDIR" talk-XXXX)
-	ip netns exec "$1" "$BUILD/tests/tools/talk" "${@:2}" "$(if emulated; then echo 200; else echo 2000; fi)" >"$file" 2>&1 3>&- 4>&- &
+	ip netns exec "$1" "$BUILD/tests/tools/talk" "${@:2}" "$(if emulated; then echo 20; else echo 2000; fi)" >"$file" 2>&1 3>&- 4>&- &
 	echo "$! $file $*" >>"$BATS_TEST_TMPDIR/talks"
 }
 
@@ -182,8 +182,9 @@ move() {
 
 @test "an address that moves to a new pod is reached, after the way up and the way down" {
 	here=$(version)
-	for start in other_start $(emulated || echo same_start); do
-		daemon_stop
+	# Emulated, a start takes half a minute: there, only after the way down.
+	for start in $(if emulated; then echo true; else echo other_start same_start; fi); do
+		[ $start = true ] || daemon_stop
 		$start
 		whole
 		move
@@ -191,5 +192,5 @@ move() {
 		in_ns a timeout 5 bash -c "echo hello >/dev/tcp/$VIP4/81"
 		in_ns outside timeout 5 bash -c "echo hello >/dev/tcp/$C4/7000"
 	done
-	emulated || [ "$(version)" = $here ]
+	[ "$(version)" = $here ]
 }
