@@ -38,6 +38,20 @@ static void print_features(const json_t *s, FILE *out)
 		  no);
 }
 
+static void print_flows(const json_t *s, FILE *out)
+{
+	const json_t *flows = json_object_get(s, "flows");
+	const char *mode = cli_str(flows, "conntrack");
+
+	cli_field(
+		out, "flows", "%" PRIu64 " on the fast path; conntrack is %s",
+		cli_u64(flows, "entries"),
+		!strcmp(mode, "asked") ? "asked before each new one"
+		: !strcmp(mode, "absent")
+			? "not loaded"
+			: "not to be asked on this kernel: what the stack delivers is remembered");
+}
+
 static void print_attachments(const json_t *s, FILE *out)
 {
 	json_t *attachments = json_object_get(s, "attachments");
@@ -113,6 +127,7 @@ static void print_status(const struct cli *cli, const json_t *s, FILE *out)
 {
 	print_daemon(s, out);
 	print_features(s, out);
+	print_flows(s, out);
 	print_attachments(s, out);
 	print_uplinks(cli, s, out);
 	print_endpoints(cli, s, out);

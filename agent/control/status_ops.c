@@ -95,6 +95,21 @@ static json_int_t rss_bytes(void)
 	return resident * sysconf(_SC_PAGESIZE);
 }
 
+static json_t *flows_json(const struct pl_parts *parts)
+{
+	static const char *const modes[] = {
+		[PL_CT_NONE] = "absent",
+		[PL_CT_ASK] = "asked",
+		[PL_CT_REMEMBER] = "remembered",
+	};
+	struct pl_flow_use use = pl_datapath_flow_use(parts->dp);
+
+	return json_pack("{s:s, s:I, s:I, s:I}", "conntrack",
+			 modes[pl_datapath_features(parts->dp)->conntrack], "entries",
+			 (json_int_t)use.entries, "budget", (json_int_t)use.budget, "rate",
+			 (json_int_t)use.rate);
+}
+
 int pl_op_status(struct pl_call *c, struct pl_error *err)
 {
 	const struct pl_parts *parts = c->parts;
@@ -122,6 +137,7 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 				      "redirectNeigh", (int)f->redirect_neigh, "fibSkipNeigh",
 				      (int)f->fib_skip_neigh, "checksumCheck",
 				      (int)f->checksum_check, "btf", (int)f->btf));
+	json_object_set_new(j, "flows", flows_json(parts));
 	json_object_set_new(j, "attachments",
 			    json_pack("{s:I, s:I, s:I}", "tcx", tally.by_kind[PL_ATTACHED_TCX],
 				      "clsact", tally.by_kind[PL_ATTACHED_CLSACT], "netkit",

@@ -60,8 +60,14 @@ struct pl_datapath;
  * every few seconds. 0 or -errno; a failure costs memory, never packets.
  */
 int pl_datapath_flows_sweep(struct pl_datapath *dp);
-/* Entries of both tables, as the last whole round of the sweep found them. */
-uint32_t pl_datapath_flow_entries(const struct pl_datapath *dp);
+/* Of both flow tables together. */
+struct pl_flow_use {
+	uint32_t entries; /* as the last whole round of the sweep found them */
+	uint32_t budget;  /* see pl_datapath_opts */
+	uint32_t rate;
+};
+
+struct pl_flow_use pl_datapath_flow_use(const struct pl_datapath *dp);
 /*
  * Loads programs that ask conntrack once nf_conntrack is there, and swaps them in; packets go on.
  * 1: swapped; 0: nothing to do; or -errno.

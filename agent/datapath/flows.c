@@ -165,9 +165,13 @@ int pl_datapath_flows_sweep(struct pl_datapath *dp)
 	return r;
 }
 
-uint32_t pl_datapath_flow_entries(const struct pl_datapath *dp)
+struct pl_flow_use pl_datapath_flow_use(const struct pl_datapath *dp)
 {
-	return dp->flow_entries;
+	return (struct pl_flow_use){
+		.entries = dp->flow_entries,
+		.budget = dp->config->flow_budget,
+		.rate = dp->config->flow_rate,
+	};
 }
 
 static int count_one(const void *key, const void *value, void *arg)

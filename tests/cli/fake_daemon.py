@@ -76,6 +76,7 @@ STATUS = {
     "adopted": True,
     "features": {"tcx": True, "netkit": False, "redirectNeigh": True, "fibSkipNeigh": True,
                  "btf": True},
+    "flows": {"conntrack": "asked", "entries": 12, "budget": 16384, "rate": 50000},
     "attachments": {"tcx": 9, "clsact": 1, "netkit": 0},
     "uplinks": [{"name": "uplink0", "ifindex": 2, "attached": "tcx"},
                 {"name": "uplink1", "ifindex": 3, "attached": "none"}],
