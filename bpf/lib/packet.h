@@ -42,6 +42,18 @@ struct pl_packet {
 	struct pl_l4 l4; /* after pl_parse_l4(); all but .addrs are values that last */
 };
 
+/*
+ * The receiver, whose presence the compiler must not deduce from the reason: verifiers of before
+ * Linux 6.12 do not follow how it would.
+ */
+PL_INLINE struct pl_endpoint_info *pl_receiver_of(const struct pl_packet *p)
+{
+	struct pl_endpoint_info *dst = p->dst;
+
+	barrier_var(dst);
+	return dst;
+}
+
 PL_INLINE int pl_equal6(const void *a, const void *b)
 {
 	const __u32 *x = a, *y = b;

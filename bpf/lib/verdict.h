@@ -84,6 +84,8 @@ PL_INLINE int pl_verdict(struct pl_packet *p, enum pl_reason reason, int rewritt
 	pl_count(p, reason);
 	switch (reason) {
 	case PL_FORWARD_LOCAL:
+		if (!pl_receiver_of(p)) /* never */
+			return TC_ACT_UNSPEC;
 		if (!rewritten)
 			pl_rewrite_local(p);
 		return pl_deliver(p);
