@@ -218,8 +218,8 @@ all_pairs() { # v w t u s r: addresses
 	get s "http://[$T6]:8080/"
 	[ "$(reason t in FORWARD_LOCAL)" -ge $((before + 6)) ]
 	get v http://$VIP4/
-	[ "$(reason t out PASS_STACK_FLOW)" -ge 6 ]
-	[ "$(reason s out PASS_STACK_FLOW)" -ge 6 ]
+	[ "$(reason t out PASS_NO_FLOW)" -ge 6 ]
+	[ "$(reason s out PASS_NO_FLOW)" -ge 6 ]
 	nft delete table inet nat
 }
 
