@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the bench does with BPF that no tool does for it: attaches the do-nothing programs of
- * limit.bpf.c, fills podlane's pinned maps with endpoints that nobody has, and reads what a run of
- * a program costs. Only a node whose daemon has ended is filled: a daemon would sweep it clean.
+ * limit.bpf.c, fills podlane's pinned maps with endpoints and connections that nobody has, and
+ * reads what a run of a program costs. Only a node whose daemon has ended is filled: a daemon would
+ * sweep it clean.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -88,7 +89,7 @@ static int attach_limit(int argc, char **argv)
 	return r ? failed(r, "attach the do-nothing program to", argv[2]) : 0;
 }
 
-/* ---- fill: endpoints that nobody has ---- */
+/* ---- endpoints: those that nobody has ---- */
 
 struct node_maps {
 	int endpoints, addrs4, addrs6, links;
@@ -104,7 +105,7 @@ static int open_map(const char *dir, const char *name)
 	return fd < 0 ? failed(-errno, "open the pinned map", path) : fd;
 }
 
-static int fill_one(const struct node_maps *maps, uint32_t id)
+static int endpoint_one(const struct node_maps *maps, uint32_t id, bool make)
 {
 	const uint32_t ifindex = FAKE_IFINDEX + id;
 	const uint32_t number = htonl(id);
@@ -112,13 +113,23 @@ static int fill_one(const struct node_maps *maps, uint32_t id)
 	const struct pl_addr addr = {.endpoint = id, .kind = PL_ADDR_POD};
 	struct pl_addr4 ip4 = {{10, 128}};
 	struct pl_addr6 ip6 = {{0xfd, 0x99}};
-	struct pl_endpoint_info ep = {.ifindex = ifindex, .mtu = 1500, .generation = 1};
+	struct pl_endpoint_info ep = {.ifindex = ifindex, .mtu = 1500, .generation = 1}, found;
+	struct pl_device device;
+	struct pl_addr address;
 
 	memcpy(ip4.addr + 1, (const uint8_t *)&number + 1, 3);
 	ip4.addr[1] |= 128;
 	memcpy(ip6.addr + 12, &number, sizeof(number));
 	memcpy(ep.ip4, ip4.addr, sizeof(ep.ip4));
 	memcpy(ep.ip6, ip6.addr, sizeof(ep.ip6));
+	if (!make) {
+		if (bpf_map_lookup_elem(maps->links, &ifindex, &device) ||
+		    bpf_map_lookup_elem(maps->addrs4, &ip4, &address) ||
+		    bpf_map_lookup_elem(maps->addrs6, &ip6, &address) ||
+		    bpf_map_lookup_elem(maps->endpoints, &id, &found))
+			return -errno;
+		return found.ifindex == ifindex ? 0 : -ESTALE;
+	}
 	if (bpf_map_update_elem(maps->endpoints, &id, &ep, BPF_ANY) ||
 	    bpf_map_update_elem(maps->links, &ifindex, &link, BPF_NOEXIST) ||
 	    bpf_map_update_elem(maps->addrs4, &ip4, &addr, BPF_NOEXIST) ||
@@ -127,28 +138,78 @@ static int fill_one(const struct node_maps *maps, uint32_t id)
 	return 0;
 }
 
-/* MAPS-FOLDER COUNT: from the highest slot downwards, the real ones are at the other end. */
-static int fill(int argc, char **argv)
+/*
+ * make|check MAPS-FOLDER COUNT: from the highest slot downwards, the real ones are at the other
+ * end. check says whether they are still there.
+ */
+static int endpoints(int argc, char **argv)
 {
+	bool make = argc > 0 && !strcmp(argv[0], "make");
 	struct node_maps maps;
 	struct bpf_map_info info = {0};
 	__u32 len = sizeof(info);
 	uint64_t n;
 	int r = 0;
 
-	if (argc != 2 || pl_parse_u64(argv[1], 1, 1 << 20, &n))
+	if (argc != 3 || (!make && strcmp(argv[0], "check")) ||
+	    pl_parse_u64(argv[2], 1, 1 << 20, &n))
 		return -EINVAL;
-	maps.endpoints = open_map(argv[0], "pl_endpoints");
-	maps.addrs4 = open_map(argv[0], "pl_addrs4");
-	maps.addrs6 = open_map(argv[0], "pl_addrs6");
-	maps.links = open_map(argv[0], "pl_devices");
+	maps.endpoints = open_map(argv[1], "pl_endpoints");
+	maps.addrs4 = open_map(argv[1], "pl_addrs4");
+	maps.addrs6 = open_map(argv[1], "pl_addrs6");
+	maps.links = open_map(argv[1], "pl_devices");
 	if (maps.endpoints < 0 || maps.addrs4 < 0 || maps.addrs6 < 0 || maps.links < 0)
 		return -ENOENT;
 	if (bpf_obj_get_info_by_fd(maps.endpoints, &info, &len) || n + 16 > info.max_entries)
-		return failed(-ENOSPC, "fill the maps of", argv[0]);
+		return failed(-ENOSPC, "fill the maps of", argv[1]);
 	for (uint32_t i = 1; i <= n && !r; i++)
-		r = fill_one(&maps, info.max_entries - i);
-	return r ? failed(r, "add an endpoint to", argv[0]) : 0;
+		r = endpoint_one(&maps, info.max_entries - i, make);
+	return r ? failed(r, make ? "add an endpoint to" : "find an endpoint in", argv[1]) : 0;
+}
+
+/* ---- flows: connections that nobody has ---- */
+
+/* 0 where the entry was new, or is there. */
+static int flow_one(int flows4, int flows6, uint32_t n, bool make)
+{
+	const struct pl_flow made = {.state = PL_FLOW_FAST,
+				     .sent = {PL_SENT_ANY, PL_SENT_ANY},
+				     .end = {{1, 1 << 30}, {2, 1 << 30}}};
+	const uint32_t number = htonl(n);
+	struct pl_flow4_key v4 = {.addr = {{10, 128, 0, 1}, {10}}, .protocol = PL_IPPROTO_TCP};
+	struct pl_flow6_key v6 = {.addr = {{0xfd, 0x99}, {0xfd, 0x9a}}, .protocol = PL_IPPROTO_TCP};
+	struct pl_flow found;
+
+	memcpy(v4.addr[1] + 1, (const uint8_t *)&number + 1, 3);
+	memcpy(v6.addr[1] + 12, &number, sizeof(number));
+	v4.addr[1][1] |= 128;
+	v4.port[0] = v6.port[0] = htons(8080);
+	v4.port[1] = v6.port[1] = htons((uint16_t)(32768 + n % 28232));
+	if (make ? bpf_map_update_elem(flows4, &v4, &made, BPF_NOEXIST) ||
+			    bpf_map_update_elem(flows6, &v6, &made, BPF_NOEXIST)
+		 : bpf_map_lookup_elem(flows4, &v4, &found) ||
+			    bpf_map_lookup_elem(flows6, &v6, &found))
+		return -errno;
+	return 0;
+}
+
+/* make|check MAPS-FOLDER COUNT: check says whether they are still there. */
+static int flows(int argc, char **argv)
+{
+	bool make = argc > 0 && !strcmp(argv[0], "make");
+	int flows4, flows6, r = 0;
+	uint64_t n;
+
+	if (argc != 3 || (!make && strcmp(argv[0], "check")) ||
+	    pl_parse_u64(argv[2], 1, 1 << 20, &n))
+		return -EINVAL;
+	flows4 = open_map(argv[1], "pl_flows4");
+	flows6 = open_map(argv[1], "pl_flows6");
+	if (flows4 < 0 || flows6 < 0)
+		return -ENOENT;
+	for (uint32_t i = 0; i < n && !r; i++)
+		r = flow_one(flows4, flows6, i, make);
+	return r ? failed(r, make ? "add a connection to" : "find a connection in", argv[1]) : 0;
 }
 
 /* ---- cost: what a run of a program takes while a command runs ---- */
@@ -241,7 +302,10 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} commands[] = {{"limit", attach_limit}, {"fill", fill}, {"cost", cost}};
+	} commands[] = {{"limit", attach_limit},
+			{"endpoints", endpoints},
+			{"flows", flows},
+			{"cost", cost}};
 
 	libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
 	libbpf_set_print(quiet);
@@ -255,7 +319,8 @@ int main(int argc, char **argv)
 			return !!r;
 	}
 	fprintf(stderr, "usage: bpf limit OBJECT PROGRAM DEVICE TARGET PIN [NEXT4 NEXT6]\n"
-			"       bpf fill MAPS-FOLDER COUNT\n"
+			"       bpf endpoints make|check MAPS-FOLDER COUNT\n"
+			"       bpf flows make|check MAPS-FOLDER COUNT\n"
 			"       bpf cost PINNED-PROGRAM... -- COMMAND...\n");
 	return 2;
 }

@@ -127,33 +127,39 @@ static int open_ns(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static int parse_address(const char *text, struct target *t)
+/* Returns the address's length, or 0. */
+static socklen_t parse_address(const char *text, uint16_t port, struct sockaddr_storage *ret)
 {
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&t->server;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&t->server;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
 
 	if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
 		v4->sin_family = AF_INET;
-		t->server_len = sizeof(*v4);
-		return 0;
+		v4->sin_port = htons(port);
+		return sizeof(*v4);
 	}
 	if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
 		v6->sin6_family = AF_INET6;
-		t->server_len = sizeof(*v6);
-		return 0;
+		v6->sin6_port = htons(port);
+		return sizeof(*v6);
 	}
-	return -EINVAL;
+	return 0;
 }
 
-/* PATH FAMILY CONTENDER CLIENT-NETNS SERVER-NETNS SERVER-ADDRESS */
+/* PATH FAMILY CONTENDER CLIENT-NETNS SERVER-NETNS SERVER-ADDRESS [SERVICE-ADDRESS PORT] */
 static int parse_target(const char *line, struct target *ret)
 {
 	struct target t = {0};
-	char client[128], server[128], address[64];
+	char client[128], server[128], address[64], via[64];
+	uint16_t port = 0;
+	int fields = sscanf(line, "%31s %31s %31s %127s %127s %63s %63s %hu", t.path, t.family,
+			    t.contender, client, server, address, via, &port);
 
-	if (sscanf(line, "%31s %31s %31s %127s %127s %63s", t.path, t.family, t.contender, client,
-		   server, address) != 6 ||
-	    parse_address(address, &t))
+	if (fields != 6 && fields != 8)
+		return -EINVAL;
+	t.server_len = parse_address(address, port, &t.server);
+	if (!t.server_len ||
+	    parse_address(fields == 8 ? via : address, port, &t.via) != t.server_len)
 		return -EINVAL;
 	t.client_ns = open_ns(client);
 	t.server_ns = open_ns(server);
@@ -202,7 +208,8 @@ static int usage(void)
 	fprintf(stderr,
 		"usage: load CPU WORKLOAD=ROUNDSxMILLISECONDS... <PLAN >SAMPLES\n"
 		"workloads: rr, crr, stream1 to stream%d, udp1 to udp%d\n"
-		"a line of the plan: PATH FAMILY CONTENDER CLIENT-NETNS SERVER-NETNS ADDRESS\n",
+		"a line of the plan: PATH FAMILY CONTENDER CLIENT-NETNS SERVER-NETNS ADDRESS "
+		"[SERVICE-ADDRESS PORT]\n",
 		TRAFFIC_FLOWS_MAX, TRAFFIC_DATAGRAM_MAX);
 	return 2;
 }

@@ -193,7 +193,8 @@ daemon_up() { # NODE OPTION...: $DAEMON, where that is another than $B/podlaned
 	local node=$1 i
 	shift
 	mkdir -p "$work/run-$node"
-	inside "$node" "${ASIDE[@]}" "${DAEMON:-$B/podlaned}" --run-dir "$work/run-$node" --bpffs "/sys/fs/bpf/$node" \
+	# No function: the pid would be that of a shell, and the daemon never told to end.
+	nsenter --net="/run/netns/$node" -- "${ASIDE[@]}" "${DAEMON:-$B/podlaned}" --run-dir "$work/run-$node" --bpffs "/sys/fs/bpf/$node" \
 		--uplinks up0 "$@" >"$work/$node.log" 2>&1 &
 	echo $! >"$work/$node.pid"
 	for i in $(seq 200); do

@@ -172,13 +172,15 @@ static int port_of(int fd, uint16_t *ret)
 /* A socket at the target's address, in the server's netns. Returns an fd or -errno. */
 static int server_socket(const struct target *t, int type, uint16_t *ret_port)
 {
+	const int on = 1; /* a service's port is taken by each of its slices */
 	pl_autoclose int fd = -1;
 	int r = enter(t->server_ns);
 
 	if (r < 0)
 		return r;
 	fd = socket(t->server.ss_family, type | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&t->server, t->server_len))
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+	    bind(fd, (const struct sockaddr *)&t->server, t->server_len))
 		return -errno;
 	if (type == SOCK_STREAM && listen(fd, BACKLOG))
 		return -errno;
@@ -192,7 +194,7 @@ static int server_socket(const struct target *t, int type, uint16_t *ret_port)
 /* From the netns that the process is in. Returns an fd or -errno. */
 static int client_socket(const struct target *t, int type, uint16_t port)
 {
-	struct sockaddr_storage to = t->server;
+	struct sockaddr_storage to = t->via;
 	pl_autoclose int fd = socket(to.ss_family, type | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)

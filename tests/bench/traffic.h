@@ -42,7 +42,8 @@ struct target {
 	char family[TRAFFIC_NAME_LEN];
 	char contender[TRAFFIC_NAME_LEN];
 	int client_ns, server_ns;	/* fds */
-	struct sockaddr_storage server; /* port 0 */
+	struct sockaddr_storage server; /* port 0: any that is free */
+	struct sockaddr_storage via;	/* where the client connects to, at the server's port */
 	socklen_t server_len;
 	bool dead; /* it failed: left out from then on */
 };
