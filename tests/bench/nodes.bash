@@ -66,16 +66,16 @@ note_addresses() { # POD ADDRESS4 ADDRESS6
 
 # ---- plain veth, and the mechanism's limit ----
 
-veth_up() {
-	netns_new veth-a veth-b
-	ip link add eth0 netns veth-a type veth peer name eth0 netns veth-b
-	local pod n=1
+veth_up() { # [NAME]
+	local name=${1:-veth} pod n=1
+	netns_new "$name-a" "$name-b"
+	ip link add eth0 netns "$name-a" type veth peer name eth0 netns "$name-b"
 	for pod in a b; do
 		n=$((n + 1))
-		ip -n veth-$pod addr add $POD4.$n/24 dev eth0
-		ip -n veth-$pod addr add $POD6$n/64 dev eth0 nodad
-		ip -n veth-$pod link set eth0 up
-		note_addresses veth-$pod $POD4.$n $POD6$n
+		ip -n "$name-$pod" addr add $POD4.$n/24 dev eth0
+		ip -n "$name-$pod" addr add $POD6$n/64 dev eth0 nodad
+		ip -n "$name-$pod" link set eth0 up
+		note_addresses "$name-$pod" $POD4.$n $POD6$n
 	done
 }
 
@@ -240,4 +240,79 @@ sessions_up() { # NODE COUNT OPTION...: mirror sessions to the tap
 	for i in $(seq "$count"); do
 		podlane "$node" mirror add "s$i" --to-device tap0 "$@" >/dev/null
 	done
+}
+
+# ---- a service ----
+
+SERVICE4=10.96.0.10 SERVICE6=fd42:7370::10
+SERVICE_PORT=8080 # below those that direct connections get: no tuple of one is ever the other's
+
+# The rules of one service with one backend, as kube-proxy writes them.
+service_rules() { # NETNS COMMAND PODS SERVICE BACKEND BACKEND:PORT
+	local ns=$1 command=$2 pods=$3 service=$4 backend=$5 to=$6
+	rule() { inside "$ns" "$command" -w "$@"; }
+	rule -t nat -N KUBE-MARK-MASQ
+	rule -t nat -A KUBE-MARK-MASQ -j MARK --or-mark 0x4000
+	rule -t nat -N KUBE-SEP-1
+	rule -t nat -A KUBE-SEP-1 -s "$backend" -j KUBE-MARK-MASQ
+	rule -t nat -A KUBE-SEP-1 -p tcp -j DNAT --to-destination "$to"
+	rule -t nat -N KUBE-SVC-1
+	rule -t nat -A KUBE-SVC-1 ! -s "$pods" -d "$service" -p tcp --dport $SERVICE_PORT -j KUBE-MARK-MASQ
+	rule -t nat -A KUBE-SVC-1 -j KUBE-SEP-1
+	rule -t nat -N KUBE-SERVICES
+	rule -t nat -A KUBE-SERVICES -d "$service" -p tcp --dport $SERVICE_PORT -j KUBE-SVC-1
+	rule -t nat -A PREROUTING -j KUBE-SERVICES
+	rule -t nat -A OUTPUT -j KUBE-SERVICES
+	rule -t nat -N KUBE-POSTROUTING
+	rule -t nat -A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
+	rule -t nat -A KUBE-POSTROUTING -j MARK --xor-mark 0x4000
+	rule -t nat -A KUBE-POSTROUTING -j MASQUERADE
+	rule -t nat -A POSTROUTING -j KUBE-POSTROUTING
+	rule -N KUBE-FORWARD
+	rule -A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP
+	rule -A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT
+	rule -A KUBE-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+	rule -A FORWARD -j KUBE-FORWARD
+}
+
+# In a node's stack, between its pods: whatever is of no translated connection, either way.
+witness() { # NETNS [OPTION...]: counts there, and does what the options say
+	local ns=$1
+	shift
+	inside "$ns" iptables -w -t mangle -A FORWARD -s $POD4.0/24 -d $POD4.0/24 -p tcp -m conntrack ! --ctstate DNAT "$@"
+	inside "$ns" ip6tables -w -t mangle -A FORWARD -s $POD6/64 -d $POD6/64 -p tcp -m conntrack ! --ctstate DNAT "$@"
+}
+
+witnessed() { # NETNS: packets
+	{
+		inside "$1" iptables -w -t mangle -vxnL FORWARD
+		inside "$1" ip6tables -w -t mangle -vxnL FORWARD
+	} | awk '$1 ~ /^[0-9]+$/ { n += $1 } END { print n + 0 }'
+}
+
+service_up() { # NODE NETNS: to the node's pod b; the netns translates
+	local v4 v6
+	v4=$(cat "$work/$1-b.v4") v6=$(cat "$work/$1-b.v6")
+	service_rules "$2" iptables $POD4.0/24 $SERVICE4 "$v4" "$v4:$SERVICE_PORT"
+	service_rules "$2" ip6tables $POD6/64 $SERVICE6 "$v6" "[$v6]:$SERVICE_PORT"
+}
+
+# No host between: the server's own namespace translates.
+veth_service_up() { # NAME
+	veth_up "$1"
+	service_up "$1" "$1-b"
+	ip -n "$1-a" route add $SERVICE4 via "$(cat "$work/$1-b.v4")"
+	ip -n "$1-a" route add $SERVICE6 via "$(cat "$work/$1-b.v6")"
+}
+
+ptp_service_up() { # NAME
+	cni_node_up "$1" ptp false
+	service_up "$1" "$1"
+	witness "$1" # sees what podlane's must not, and shows that it can
+}
+
+podlane_service_up() { # NAME
+	podlane_up "$1" false --native $NATIVE
+	service_up "$1" "$1"
+	witness "$1" -j DROP
 }
