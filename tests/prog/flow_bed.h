@@ -12,6 +12,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 
+#include "conntrack.h"
 #include "rows.h"
 
 enum { GONE = -1, TCP_RST = 4, SCTP = 132, SCTP_INIT = 1, SCTP_INIT_ACK = 2, SCTP_ABORT = 6 };
@@ -372,22 +373,6 @@ static inline int up_ask(void **state)
 static inline int up_remember(void **state)
 {
 	return mode_up(PL_CT_REMEMBER);
-}
-
-/* Does the kernel let a program ask conntrack? Linux 5.18 does, where nf_conntrack is loaded. */
-static inline bool conntrack_answers(void)
-{
-	libbpf_print_fn_t print = libbpf_set_print(NULL);
-	struct podlane_bpf *trial = podlane_bpf__open();
-	bool ret = false;
-
-	if (trial) {
-		trial->rodata->pl_conntrack_mode = PL_CT_ASK;
-		ret = !podlane_bpf__load(trial);
-		podlane_bpf__destroy(trial);
-	}
-	libbpf_set_print(print);
-	return ret;
 }
 
 static inline void conntrack_asked(void **state)

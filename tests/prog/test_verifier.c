@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "conntrack.h"
 #include "verifier.h"
 
 enum { VERIFIER_LIMIT = 1000000 }; /* BPF_COMPLEXITY_LIMIT_INSNS since Linux 5.2 */
@@ -56,26 +57,6 @@ static void test_far_from_the_limit(void **state)
 		assert_int_equal(verifier_verdict(prog, &v), 0);
 		assert_in_range(v.verified, 1, VERIFIER_LIMIT / 3);
 	}
-}
-
-/*
- * Since Linux 5.18, where nf_conntrack is there with its BTF; a module's is a file of its own.
- */
-static bool conntrack_can_be_asked(void)
-{
-	FILE *f = fopen("/proc/kallsyms", "r");
-	bool found = false, module = false;
-	char line[512];
-
-	if (!f)
-		fail_msg("open /proc/kallsyms: %s", strerror(errno));
-	while (!found && fgets(line, sizeof(line), f)) {
-		found = strstr(line, " bpf_skb_ct_lookup") != NULL;
-		module = found && strchr(line, '[');
-	}
-	fclose(f);
-	return found &&
-	       !access(module ? "/sys/kernel/btf/nf_conntrack" : "/sys/kernel/btf/vmlinux", R_OK);
 }
 
 /* Every switch off, each value of each alone, all of them on. */
