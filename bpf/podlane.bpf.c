@@ -49,8 +49,12 @@ static __always_inline int admit(struct pl_packet *p, int common, __u32 *ret_ans
 	if (pl_conntrack_mode != PL_CT_NONE && reason == PL_PASS_NOT_POD && p->src)
 		pl_flow_note_port(p->src_id);
 	if (pl_conntrack_mode == PL_CT_ASK && answer & PL_ANSWER_ASK &&
-	    pl_ct_knows(p->skb, !(answer & PL_ANSWER_KNOWN)))
-		return answer & PL_ANSWER_KNOWN ? PL_PASS_TUPLE_CLASH : PL_PASS_STACK_FLOW;
+	    pl_ct_knows(p->skb, !(answer & PL_ANSWER_KNOWN))) {
+		if (!(answer & PL_ANSWER_KNOWN))
+			return PL_PASS_STACK_FLOW;
+		pl_flow_yield();
+		return PL_PASS_TUPLE_CLASH;
+	}
 	*ret_answer = answer;
 	if (reason == PL_ANSWER_CONTINUE)
 		return PL_CONTINUE;
@@ -63,7 +67,7 @@ static __always_inline int commit(struct pl_packet *p, int common, __u32 answer)
 	int reason = PL_CONTINUE;
 
 	if (likely(answer & PL_ANSWER_KNOWN)) {
-		if (likely(common) && p->flow &&
+		if (likely(common) && p->flow && likely(!(answer & PL_ANSWER_ASK)) &&
 		    likely(!(p->l4.flags & (PL_L4_FIN | PL_L4_RST | PL_L4_SYN))))
 			pl_flow_touch(p->flow, p->side);
 		else

@@ -17,13 +17,16 @@
  *                second FIN
  *                SYN-ACK, reset of the other  PROPOSED    fast; the SYN-ACK makes it FAST, unless
  *                end                                      conntrack knows its tuple: stack
+ *                UDP of either end            PROPOSED    fast, unless conntrack knows its tuple;
+ *                                                         the pod's makes it FAST
  *                others                       PROPOSED    as with no entry
  *                late (no SYN)                CLOSED      fast
+ *                SYN-ACK                      CLOSED      the entry ends; as with no entry
  *                opener: SYN, INIT, UDP,      none,       conntrack knows one of its tuples, or a
  *                echo request                 CLOSED,     note says so: stack, PASS_STACK_FLOW;
  *                                             PROPOSED,   beyond the budget: stack, PASS_BUDGET;
- *                                             too old     else fast; SYN and INIT make a PROPOSED
- *                                                         entry, the others a FAST one
+ *                                             too old     else fast; SYN, INIT and an uplink's UDP
+ *                                                         make a PROPOSED entry, others a FAST one
  *                first fragment               FAST        fast, and its identification is entered
  *                later fragment               FRAGMENTS   fast; the last one ends that entry
  *                ICMP error                   FAST or     fast, where it is addressed to the end
@@ -33,7 +36,7 @@
  *   to-pod       UDP, echo request            FAST        the entry ends: the stack has it now
  *                SYN, SYN-ACK                 PROPOSED,   the entry ends
  *                                             CLOSED
- *                SYN                          FAST        stays, PASS_TUPLE_CLASH
+ *                SYN                          FAST        stays, PASS_TUPLE_CLASH; ends if over
  *                others                       any         nothing
  *
  * From an uplink only what goes to a pod opens; from a pod, what goes to a pod or a native network.
@@ -228,11 +231,33 @@ PL_INLINE __u32 pl_flow_judge_entry(const struct pl_conn *c, const struct pl_flo
 	}
 	if (state == PL_FLOW_CLOSED)
 		return c->flags & PL_L4_SYN ? 0 : PL_ANSWER_KNOWN;
+	/* An uplink's may be forged: the stack's answers to the pod must not follow it. */
+	if (state == PL_FLOW_PROPOSED && c->protocol == IPPROTO_UDP)
+		return PL_ANSWER_KNOWN | PL_ANSWER_ASK;
 	if (state != PL_FLOW_PROPOSED || (c->side & 1) == (flow->flags & PL_FLOW_OPENER1))
 		return 0;
 	if (c->flags & PL_L4_RST)
 		return PL_ANSWER_KNOWN;
 	return pl_is_syn_ack(c) ? PL_ANSWER_KNOWN | PL_ANSWER_ASK : 0;
+}
+
+/*
+ * Where conntrack cannot be asked: does the pod's port speak through the stack? An entry that is
+ * over then ends for it.
+ */
+PL_INLINE int pl_flow_yields(struct pl_conn *c, const struct pl_flow *flow, int local)
+{
+	struct pl_conn whole = *c;
+	const struct pl_flow *port;
+
+	pl_conn_to_port(c, !local);
+	port = pl_flow_find(c);
+	*c = whole;
+	if (!port || pl_flow_is_old(c, port))
+		return 0;
+	if (pl_flow_is_over(flow))
+		pl_flow_end_entry(c, flow);
+	return 1;
 }
 
 /* After pl_conn_read(): a packet whose entry is not the common case. 0: it says nothing of it. */
@@ -249,9 +274,29 @@ __attribute__((noinline)) int pl_flow_judge(__u32 src_id)
 	if (!flow)
 		return 0;
 	answer = pl_flow_judge_entry(c, flow, src != NULL);
+	/* A connection of the stack's begins with this tuple: nothing of it may be taken for late.
+	 */
+	if (!answer && flow->state == PL_FLOW_CLOSED && pl_is_syn_ack(c))
+		pl_flow_end_entry(c, flow);
 	if (!answer || !pl_flow_receiver(flow, c->side, src_id, src, &dst_id, &dst))
 		return 0;
+	if (answer & PL_ANSWER_ASK && pl_ct_remembers(c) && pl_flow_yields(c, flow, src != NULL))
+		return PL_PASS_TUPLE_CLASH;
 	return answer | PL_ANSWER_CONTINUE | dst_id << PL_ANSWER_DST_SHIFT;
+}
+
+/* Conntrack has the connection whose entry the packet goes by: one that is over ends for it. */
+__attribute__((noinline)) int pl_flow_yield(void)
+{
+	struct pl_conn *c = pl_conn_get();
+	struct pl_flow *flow;
+
+	if (!c || !c->family)
+		return 0;
+	flow = pl_flow_find(c);
+	if (flow && pl_flow_is_over(flow))
+		pl_flow_end_entry(c, flow);
+	return 0;
 }
 
 /*
@@ -393,7 +438,8 @@ __attribute__((noinline)) int pl_flow_open(struct __sk_buff *skb, __u32 src_id, 
 			pl_flow_close(c, flow);
 		return PL_CONTINUE;
 	}
-	if (!fragments && (c->protocol == IPPROTO_TCP || c->protocol == PL_PROTO_SCTP))
+	if (!fragments && (c->protocol == IPPROTO_TCP || c->protocol == PL_PROTO_SCTP ||
+			   (c->protocol == IPPROTO_UDP && src_id == PL_NODE)))
 		state = PL_FLOW_PROPOSED;
 	return pl_flow_enter(c, flow, state, src_id, dst_id, src_id == PL_NODE) ? PL_CONTINUE
 										: PL_PASS_BUDGET;
@@ -417,9 +463,9 @@ __attribute__((noinline)) int pl_flow_track(struct __sk_buff *skb, __u32 src_id)
 	pl_flow_touch(flow, c->side);
 	sent = &flow->sent[c->side & 1];
 	if (flow->state == PL_FLOW_PROPOSED) {
-		if (pl_is_syn_ack(c))
+		if (pl_is_syn_ack(c) || (c->protocol == IPPROTO_UDP && src_id != PL_NODE))
 			flow->state = PL_FLOW_FAST;
-		else if (src_id != PL_NODE)
+		else if (c->protocol != IPPROTO_UDP && src_id != PL_NODE)
 			pl_flow_close(c, flow);
 		return 0;
 	}
@@ -462,9 +508,8 @@ __attribute__((noinline)) int pl_flow_delivered(struct __sk_buff *skb, __u32 dst
 	if (!udp && !(c->flags & PL_L4_SYN) && !pl_ct_remembers(c))
 		return PL_PASS_FROM_STACK;
 	flow = pl_flow_find(c);
-	if (flow && !udp && flow->state == PL_FLOW_FAST)
-		return pl_is_syn(c) && !pl_flow_is_over(flow) ? PL_PASS_TUPLE_CLASH
-							      : PL_PASS_FROM_STACK;
+	if (flow && !udp && flow->state == PL_FLOW_FAST && !(pl_is_syn(c) && pl_flow_is_over(flow)))
+		return pl_is_syn(c) ? PL_PASS_TUPLE_CLASH : PL_PASS_FROM_STACK;
 	if (flow && flow->state != PL_FLOW_STACK && (udp || c->flags & PL_L4_SYN))
 		pl_flow_end_entry(c, flow);
 	if (pl_ct_remembers(c) && !pl_is_from_host(c))

@@ -228,7 +228,7 @@ struct pl_l4 {
 	enum pl_l4_kind kind;
 	__u32 offset;  /* bytes from the IP header to the transport header */
 	__u32 headers; /* bytes from the IP header to the payload; transport options included */
-	__be16 source; /* ICMP echo: the identifier, in both */
+	__be16 source; /* ICMP echo: the identifier, as the port of who asks; the other one is 0 */
 	__be16 destination;
 	__u16 fragment;	     /* not 0: part of a fragmented packet, be it the first */
 	__u16 last_fragment; /* where .fragment is set: 1: none comes behind it */
@@ -277,6 +277,13 @@ PL_INLINE enum pl_l4_kind pl_icmp6_kind(__u8 type)
 	return type == PL_ICMP6_ECHO_REPLY ? PL_L4_ECHO_REPLY : PL_L4_OTHER;
 }
 
+/* Who answers has asked nothing: its own requests with the same identifier are others. */
+PL_INLINE void pl_l4_echo(struct pl_l4 *l4, enum pl_l4_kind kind, __be16 identifier)
+{
+	l4->source = kind == PL_L4_ECHO_REQUEST ? identifier : 0;
+	l4->destination = kind == PL_L4_ECHO_REPLY ? identifier : 0;
+}
+
 /* The connection that an ICMP error speaks of: the cursor stands on the packet that it quotes. */
 PL_INLINE void pl_l4_quoted(struct pl_cursor *c, struct pl_l4 *l4, int v6)
 {
@@ -304,7 +311,9 @@ PL_INLINE void pl_l4_quoted(struct pl_cursor *c, struct pl_l4 *l4, int v6)
 	if (!ports || later)
 		return;
 	if (l4->protocol == IPPROTO_ICMP || l4->protocol == PL_PROTO_ICMPV6) {
-		l4->source = l4->destination = ports[2];
+		__u8 type = *(__u8 *)ports;
+
+		pl_l4_echo(l4, v6 ? pl_icmp6_kind(type) : pl_icmp4_kind(type), ports[2]);
 	} else {
 		l4->source = ports[0];
 		l4->destination = ports[1];
@@ -322,7 +331,7 @@ PL_INLINE void pl_l4_icmp(struct pl_cursor *c, struct pl_l4 *l4, int v6)
 		return;
 	l4->kind = v6 ? pl_icmp6_kind(icmp[0]) : pl_icmp4_kind(icmp[0]);
 	if (l4->kind == PL_L4_ECHO_REQUEST || l4->kind == PL_L4_ECHO_REPLY)
-		l4->source = l4->destination = *(__be16 *)(icmp + 4);
+		pl_l4_echo(l4, l4->kind, *(__be16 *)(icmp + 4));
 	if (l4->kind == PL_L4_ICMP_ERROR) {
 		l4->kind = PL_L4_UNREADABLE;
 		pl_l4_quoted(c, l4, v6);
@@ -426,7 +435,7 @@ PL_INLINE int pl_l4_common(const void *ip, __u32 headers, const void *addrs, __u
 			protocol == IPPROTO_ICMP ? pl_icmp4_kind(icmp[0]) : pl_icmp6_kind(icmp[0]);
 		if (l4->kind != PL_L4_ECHO_REQUEST && l4->kind != PL_L4_ECHO_REPLY)
 			return 0;
-		l4->source = l4->destination = *(__be16 *)(icmp + 4);
+		pl_l4_echo(l4, l4->kind, *(__be16 *)(icmp + 4));
 	}
 	return l4->kind != PL_L4_OTHER && l4->kind != PL_L4_UNREADABLE;
 }

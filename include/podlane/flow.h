@@ -13,7 +13,7 @@
  * Keys of pl_flows4 and pl_flows6: hashes without preallocation. An IPv4 key of its own costs 13 ns
  * a lookup where one of 40 bytes costs 23.
  *   CONNECTION  both ends in a fixed order (pl_flow_key() in bpf/lib/flows.h), so that both
- *               directions find one entry; ICMP echo has its identifier in both ports
+ *               directions find one entry; ICMP echo has its identifier as the port of who asks
  *   FRAGMENTS   the fragments of one packet: sender, receiver; the identification in the ports
  *   PORT        end 0 alone, end 1 is zero: a pod's port that spoke through the stack
  */
@@ -48,7 +48,7 @@ struct pl_flow_key {
 };
 
 enum pl_flow_state {
-	PL_FLOW_PROPOSED = 1, /* opened by a SYN or SCTP INIT, not answered yet */
+	PL_FLOW_PROPOSED = 1, /* opened by a SYN, an INIT or an uplink's UDP, not answered yet */
 	PL_FLOW_FAST = 2,     /* the proof: its packets take the fast path */
 	PL_FLOW_CLOSED = 3,   /* over: kept for late packets, nobody pays for it */
 	PL_FLOW_STACK = 4,    /* a note where conntrack cannot be asked: the stack has it */

@@ -42,10 +42,13 @@ static void check_l4(const struct pl_l4 *l4, size_t ip_header)
 	demand(l4->kind <= PL_L4_UNREADABLE);
 	if (l4->kind != PL_L4_UNREADABLE)
 		demand(l4->headers >= ip_header);
-	demand(!(l4->tcp_syn && l4->tcp_answer));
-	if (l4->kind == PL_L4_ECHO_REQUEST || l4->kind == PL_L4_ECHO_REPLY)
-		demand(l4->source == l4->destination);
-	if (l4->kind >= PL_L4_ICMP_ERROR || l4->kind == PL_L4_OTHER)
+	demand(!(l4->flags & ~(PL_L4_FIN | PL_L4_SYN | PL_L4_RST | PL_L4_ACK)));
+	demand(l4->kind == PL_L4_PORTS || !l4->flags);
+	if (l4->kind == PL_L4_ECHO_REQUEST)
+		demand(!l4->destination);
+	if (l4->kind == PL_L4_ECHO_REPLY)
+		demand(!l4->source);
+	if (l4->kind > PL_L4_ICMP_ERROR || l4->kind == PL_L4_OTHER)
 		demand(!l4->source && !l4->destination);
 }
 

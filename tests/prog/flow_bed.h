@@ -46,8 +46,10 @@ static inline void flow_key(const struct packet *p, bool fragments, bool swapped
 	memset(ret, 0, family == 4 ? sizeof(*v4) : sizeof(*v6));
 	ip_of(from, family == 4 ? AF_INET : AF_INET6, ret);
 	ip_of(to, family == 4 ? AF_INET : AF_INET6, (uint8_t *)ret + (family == 4 ? 4 : 16));
-	if (p->ping || p->pong)
-		dport = sport;
+	if (p->ping || p->pong) { /* the identifier, as the port of who asks */
+		dport = p->pong ? sport : 0;
+		sport = p->ping ? sport : 0;
+	}
 	if (fragments) {
 		put16(ports + (family == 4 ? 0 : 2), p->id);
 	} else {

@@ -149,7 +149,7 @@ static void test_fragments(void **state)
 	      {FROM_UPLINK,
 	       {OUTSIDE, POD_A, UDP(5, 53), .fragment = FIRST_FRAGMENT, .id = 7},
 	       PL_FORWARD_LOCAL,
-	       PL_FLOW_FAST,
+	       PL_FLOW_PROPOSED,
 	       .fragments = PL_FLOW_FAST},
 	      {FROM_UPLINK,
 	       {OUTSIDE, POD_A, .fragment = LATER_FRAGMENT, .id = 7},

@@ -193,7 +193,7 @@ static void test_echo_and_sctp_are_noted(void **state)
 	       PL_PASS_FROM_STACK,
 	       PL_FLOW_STACK},
 	      {FROM_POD, {POD_A, NATIVE, .pong = true, .sport = 7}, PL_PASS_NO_FLOW},
-	      {FROM_POD, {POD_A, NATIVE, .ping = true, .sport = 7}, PL_PASS_STACK_FLOW},
+	      {FROM_POD, {POD_A, NATIVE, .ping = true, .sport = 7}, PL_FORWARD_NATIVE},
 	      {FROM_UPLINK, {NATIVE, POD_A, .ping = true, .sport = 7}, PL_PASS_STACK_FLOW},
 	      {FROM_UPLINK, {NATIVE, POD_A, .ping = true, .sport = 8}, PL_FORWARD_LOCAL});
 	STEPS("ping to a service",
