@@ -131,7 +131,7 @@ int pl_datapath_each_attachment(struct pl_datapath *dp,
 /* The endpoint array, mapped: pl_datapath_max_endpoints() entries, shared with the programs. */
 const struct pl_endpoint_info *pl_datapath_slots(const struct pl_datapath *dp);
 
-/* Whether the maps hold these native networks and exceptions, and pl_config counts them. */
+/* Whether the maps hold these native networks and exceptions, and pl_config is as it should be. */
 bool pl_datapath_networks_hold(struct pl_datapath *dp, const struct pl_network_rule *rules,
 			       size_t n);
 /* The kernel's id of the program in a slot of pl_programs; 0: none. */

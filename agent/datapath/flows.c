@@ -24,6 +24,18 @@ static const struct table tables[DP_FLOW_TABLES] = {
 	{MAP_pl_flows6, sizeof(struct pl_flow6_key), offsetof(struct pl_flow6_key, kind)},
 };
 
+void dp_config_budgets_set(struct pl_datapath *dp)
+{
+	dp->config->flow_budget = dp->opts.flow_budget;
+	dp->config->flow_rate = dp->opts.flow_rate;
+}
+
+bool dp_config_budgets_hold(const struct pl_datapath *dp)
+{
+	return dp->config->flow_budget == dp->opts.flow_budget &&
+	       dp->config->flow_rate == dp->opts.flow_rate;
+}
+
 struct slice {
 	uint8_t keys[SLICE * sizeof(struct pl_flow6_key)];
 	struct pl_flow flows[SLICE];

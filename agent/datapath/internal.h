@@ -147,6 +147,9 @@ int dp_skb_layout(struct pl_skb_layout *ret);
 uint32_t dp_hz(void);
 /* Counts anew what each budget pays for, after entries were copied or a daemon was killed. */
 int dp_flows_recount(struct pl_datapath *dp);
+/* What pl_config says of budgets, as the options have it; where it is 0, nothing is fast. */
+void dp_config_budgets_set(struct pl_datapath *dp);
+bool dp_config_budgets_hold(const struct pl_datapath *dp);
 
 /* expedite.c: grace periods that do not last. */
 

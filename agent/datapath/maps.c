@@ -569,6 +569,7 @@ int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_network_rul
 	r = networks_replace(&v4, &dp->config->native4, err);
 	if (r >= 0)
 		r = networks_replace(&v6, &dp->config->native6, err);
+	dp_config_budgets_set(dp);
 	pl_datapath_routes_forget(dp);
 	return r;
 }
@@ -595,5 +596,5 @@ bool pl_datapath_networks_hold(struct pl_datapath *dp, const struct pl_network_r
 		n4 += !rules[i].except && rules[i].net.ip.family == AF_INET;
 		n6 += !rules[i].except && rules[i].net.ip.family == AF_INET6;
 	}
-	return dp->config->native4 == n4 && dp->config->native6 == n6;
+	return dp->config->native4 == n4 && dp->config->native6 == n6 && dp_config_budgets_hold(dp);
 }

@@ -446,8 +446,7 @@ int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **r
 		r = dp_addr_hints_fill(dp);
 	if (r < 0)
 		return r;
-	dp->config->flow_budget = opts->flow_budget;
-	dp->config->flow_rate = opts->flow_rate;
+	dp_config_budgets_set(dp);
 	r = publish_programs(dp, &loading, err);
 	if (r < 0)
 		return r;

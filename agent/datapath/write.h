@@ -53,7 +53,7 @@ int pl_datapath_link_del(struct pl_datapath *dp, uint32_t ifindex);
 int pl_datapath_tunnel_set(struct pl_datapath *dp, uint16_t port, const struct pl_tunnel *v);
 int pl_datapath_tunnel_del(struct pl_datapath *dp, uint16_t port); /* gone: success */
 
-/* Replaces the native networks and their exceptions; keeps pl_config.native4/6 true. */
+/* Replaces the native networks and their exceptions; keeps pl_config true. */
 int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
 			     struct pl_error *err);
 

@@ -172,7 +172,7 @@ own6() { ip6_of "$1"; }
 }
 
 @test "a tunnel's port is dropped for as long as a tunnel device listens there" {
-	ip link add vx0 type vxlan id 7 dstport 5555 local $NODE4 || skip "no VXLAN here"
+	ip link add vx0 type vxlan id 7 dstport 5555 local $NODE4 || skip "this kernel has no vxlan"
 	ip link add vx1 type vxlan id 8 dstport 5555 local $NODE4
 	noticed() { bpftool -j map dump pinned /sys/fs/bpf/podlane/v*/maps/pl_tunnel_ports | jq -e '[.. | .port? // empty] | index(5555) != null'; }
 	gone() { ! noticed; }

@@ -82,38 +82,31 @@ drop_address() { map delete pl_addrs4 key $(dotted $A4); }
 # shellcheck disable=SC2046
 change_address() { map update pl_addrs4 key $(dotted $A4) value $(le32 0) $(le32 2); }
 # shellcheck disable=SC2046
-zero_slot() {
+zero() { # MAP KEY: its whole value
 	local size
-	size=$(bpftool -j map show pinned "$(pins)maps/pl_endpoints" | jq .bytes_value)
-	map update pl_endpoints key $(le32 "$ID") value $(yes 0 | head -n "$size")
+	size=$(bpftool -j map show pinned "$(pins)maps/$1" | jq .bytes_value)
+	map update "$1" key $(le32 "$2") value $(yes 0 | head -n "$size")
+}
+zero_slot() { zero pl_endpoints "$ID"; }
+
+@test "the pin of a link, or the note of a filter, that is removed" {
+	if by_tcx; then
+		healed "object=attachment hook=from_pod" remove_pin from_pod
+		healed "object=attachment hook=to_pod" remove_pin to_pod
+	else
+		healed "object=attachment hook=from_pod" rm "$(pins)links/from_pod-$(ifindex)-clsact"
+		[ -L "$(pins)links/from_pod-$(ifindex)-clsact" ]
+	fi
 }
 
-@test "a pin that is removed" {
-	by_tcx || skip "this kernel has no tcx, or it is not in use"
-	healed "object=attachment hook=from_pod" remove_pin from_pod
-	healed "object=attachment hook=to_pod" remove_pin to_pod
-}
-
-@test "a link that is detached" {
-	by_tcx || skip "this kernel has no tcx, or it is not in use"
-	healed "object=attachment hook=from_pod" detach_link from_pod
-}
-
-@test "a filter that is deleted" {
-	! by_tcx || skip "programs are attached by tcx here"
-	healed "object=attachment hook=from_pod" tc filter del dev "$DEV" ingress
-	healed "object=attachment hook=to_pod" tc filter del dev "$DEV" egress
-}
-
-@test "a qdisc that is deleted" {
-	! by_tcx || skip "programs are attached by tcx here"
-	healed "object=attachment hook=from_pod" tc qdisc del dev "$DEV" clsact
-}
-
-@test "the note of a filter" {
-	! by_tcx || skip "programs are attached by tcx here"
-	healed "object=attachment hook=from_pod" rm "$(pins)links/from_pod-$(ifindex)-clsact"
-	[ -L "$(pins)links/from_pod-$(ifindex)-clsact" ]
+@test "a link that is detached, or a filter or qdisc that is deleted" {
+	if by_tcx; then
+		healed "object=attachment hook=from_pod" detach_link from_pod
+	else
+		healed "object=attachment hook=from_pod" tc filter del dev "$DEV" ingress
+		healed "object=attachment hook=to_pod" tc filter del dev "$DEV" egress
+		healed "object=attachment hook=from_pod" tc qdisc del dev "$DEV" clsact
+	fi
 }
 
 @test "the uplink's program" {
@@ -136,8 +129,7 @@ zero_slot() {
 
 # shellcheck disable=SC2046 # numbers
 drop_network() { map delete pl_networks4 key $(le32 32) $(dotted $OUT4); }
-# shellcheck disable=SC2046
-zero_config() { map update pl_config key 0 0 0 0 value $(yes 0 | head -n 16); }
+zero_config() { zero pl_config 0; }
 native() { reason a out FORWARD_NATIVE; }
 
 @test "a native network" {
@@ -197,7 +189,8 @@ pinned_links() { find "$(pins)links" -type l -o -type f | sed 's/.*links.//' | s
 	if by_tcx; then # the links go with their pins
 		healed "object=pins" remove_all
 	else
-		healed "object=pins" rm -r "$(pins)"
+		set=$(pins)
+		healed "object=pins" rm -r "${set:?}"
 	fi
 	within_a_second eval '[ "$(pinned_links)" = "$links" ]'
 }
