@@ -5,6 +5,7 @@
 # make demo          see it work, in namespaces of its own
 # make install       DESTDIR= PREFIX=/usr/local CNIBINDIR=/opt/cni/bin (and: make uninstall)
 # make bench         figures; wants a quiet machine (bench-check: against the kept baseline)
+# make test-flows     random connections through netfilter against a reference; PODLANE_SEED repeats
 # make test-kernels  the network tests on Debian's kernels under qemu; KERNELS="6.1 6.12"
 # make verifier-baseline  after a change of bpf/ that has a reason to make the verifier's work grow
 # make lint          format, the floors of agent/, clang-tidy, shellcheck, man pages, and the other compiler
@@ -151,6 +152,9 @@ test-kernels:
 	scripts/install-deps build test vm
 	+B=$(B) JOBS=1 tests/run $(addprefix kernel:,$(or $(KERNELS),5.10 6.1 6.12 newest)); \
 		status=$$?; B=$(B) tests/vm/table && exit $$status
+test-flows:
+	scripts/install-deps build test
+	+B=$(B) tests/run netns/test_flowmodel
 verifier-baseline:
 	scripts/install-deps build test vm
 	$(MAKE) tests
@@ -208,6 +212,6 @@ clean:
 
 -include $(shell find $(B)/agent $(B)/tests -type f -name '*.d' 2>/dev/null)
 
-.PHONY: all tests other-abi fuzzers asan test test-kernels verifier-baseline demo bench bench-check bench-tools lint fuzz fuzz-build install uninstall help clean
+.PHONY: test-flows all tests other-abi fuzzers asan test test-kernels verifier-baseline demo bench bench-check bench-tools lint fuzz fuzz-build install uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
