@@ -45,6 +45,8 @@ static struct pl_datapath *open_with(enum pl_attach_choice choice, uint32_t max_
 		.bpffs_dir = ROOT,
 		.max_endpoints = max_endpoints,
 		.max_flows = FLOWS,
+		.flow_budget = FLOWS,
+		.flow_rate = 1000,
 		.attach = choice,
 		.expedite = true,
 	};
