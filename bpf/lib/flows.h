@@ -11,8 +11,9 @@
  *   from-pod,    any of the connection        FAST        fast: the entry names the receiver, and
  *   from-uplink                                           proves the source address
  *                SYN of the local end         FAST, over  opens, as with no entry
- *                SYN-ACK of an uplink, known  FAST        stack, PASS_TUPLE_CLASH
- *                to conntrack
+ *                SYN-ACK of an uplink, or on  FAST        fast, unless conntrack knows its tuple:
+ *                an entry that is over                    stack, PASS_TUPLE_CLASH; an entry that is
+ *                                                         over ends then
  *                reset of a local end, or     FAST        fast; the entry is then CLOSED
  *                second FIN
  *                SYN-ACK, reset of the other  PROPOSED    fast; the SYN-ACK makes it FAST, unless
@@ -36,7 +37,8 @@
  *   to-pod       UDP, echo request            FAST        the entry ends: the stack has it now
  *                SYN, SYN-ACK                 PROPOSED,   the entry ends
  *                                             CLOSED
- *                SYN                          FAST        stays, PASS_TUPLE_CLASH; ends if over
+ *                SYN                          FAST        stays, PASS_TUPLE_CLASH; ends if over,
+ *                                                         where conntrack cannot be asked
  *                others                       any         nothing
  *
  * From an uplink only what goes to a pod opens; from a pod, what goes to a pod or a native network.
@@ -227,7 +229,8 @@ PL_INLINE __u32 pl_flow_judge_entry(const struct pl_conn *c, const struct pl_flo
 	if (state == PL_FLOW_FAST) {
 		if (pl_is_syn(c) && local && pl_flow_is_over(flow))
 			return 0;
-		return PL_ANSWER_KNOWN | (pl_is_syn_ack(c) && !local ? PL_ANSWER_ASK : 0);
+		return PL_ANSWER_KNOWN |
+		       (pl_is_syn_ack(c) && (!local || pl_flow_is_over(flow)) ? PL_ANSWER_ASK : 0);
 	}
 	if (state == PL_FLOW_CLOSED)
 		return c->flags & PL_L4_SYN ? 0 : PL_ANSWER_KNOWN;
@@ -508,8 +511,12 @@ __attribute__((noinline)) int pl_flow_delivered(struct __sk_buff *skb, __u32 dst
 	if (!udp && !(c->flags & PL_L4_SYN) && !pl_ct_remembers(c))
 		return PL_PASS_FROM_STACK;
 	flow = pl_flow_find(c);
-	if (flow && !udp && flow->state == PL_FLOW_FAST && !(pl_is_syn(c) && pl_flow_is_over(flow)))
-		return pl_is_syn(c) ? PL_PASS_TUPLE_CLASH : PL_PASS_FROM_STACK;
+	/* Is one that may be over? The pod's answer tells. Where nobody can be asked then: it is.
+	 */
+	if (flow && !udp && flow->state == PL_FLOW_FAST &&
+	    !(pl_is_syn(c) && pl_flow_is_over(flow) && pl_ct_remembers(c)))
+		return pl_is_syn(c) && !pl_flow_is_over(flow) ? PL_PASS_TUPLE_CLASH
+							      : PL_PASS_FROM_STACK;
 	if (flow && flow->state != PL_FLOW_STACK && (udp || c->flags & PL_L4_SYN))
 		pl_flow_end_entry(c, flow);
 	if (pl_ct_remembers(c) && !pl_is_from_host(c))

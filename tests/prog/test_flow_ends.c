@@ -158,6 +158,7 @@ static void test_fragments(void **state)
 	      {FROM_POD,
 	       {POD_A, OUTSIDE, UDP(53, 5), .fragment = FIRST_FRAGMENT, .id = 9},
 	       PL_FORWARD_NATIVE,
+	       PL_FLOW_FAST,
 	       .fragments = PL_FLOW_FAST},
 	      {FROM_POD, {POD_A, OUTSIDE, .fragment = LATER_FRAGMENT, .id = 9}, PL_FORWARD_NATIVE},
 	      {FROM_POD,

@@ -171,6 +171,40 @@ static void test_conntrack_knows_answers(void **state)
 		      PL_FLOW_FAST},
 		     {FROM_POD, {POD_A, NATIVE, TCP(TCP_ACK, 5, 80)}, PL_FORWARD_NATIVE});
 	}
+	EACH_FAMILY /* One that an uplink has reset is the pod's no longer. */
+	{
+		fresh();
+		THEN("of one that may be over", {FROM_POD, SYN_TO_NATIVE(5), PL_FORWARD_NATIVE},
+		     {FROM_UPLINK, {NATIVE, POD_A, TCP(SYN_ACK, 80, 5)}, PL_FORWARD_LOCAL},
+		     {FROM_UPLINK,
+		      {NATIVE, POD_A, TCP(TCP_RST, 80, 5)},
+		      PL_FORWARD_LOCAL,
+		      PL_FLOW_FAST});
+		ct_service(IP_TCP, NATIVE);
+		THEN("of one that may be over",
+		     {FROM_UPLINK, {NATIVE, POD_A, TCP(SYN_ACK, 80, 5)}, PL_PASS_TUPLE_CLASH, GONE},
+		     {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_ACK, 80, 5)}, PL_PASS_NO_FLOW, GONE});
+		assert_int_equal(budget_of(ID_A, OPENS).used, 0);
+		fresh(); /* the answer of a pod, to what the stack delivered */
+		THEN("of one to a pod", OPEN_FROM_OUTSIDE,
+		     {FROM_UPLINK,
+		      {OUTSIDE, POD_A, TCP(TCP_RST, 5, 80)},
+		      PL_FORWARD_LOCAL,
+		      PL_FLOW_FAST});
+		ct_add(IP_TCP, (struct ct_tuple){OUTSIDE, HOST, 5, 8080},
+		       (struct ct_tuple){POD_A, OUTSIDE, 80, 5});
+		THEN("of one to a pod",
+		     {TO_POD,
+		      {OUTSIDE, POD_A, TCP(TCP_SYN, 5, 80)},
+		      PL_PASS_FROM_STACK,
+		      PL_FLOW_FAST},
+		     /* a forged reset and SYN: the open one answers the latter */
+		     {FROM_POD,
+		      {POD_A, OUTSIDE, TCP(TCP_ACK, 80, 5)},
+		      PL_FORWARD_NATIVE,
+		      PL_FLOW_FAST},
+		     {FROM_POD, {POD_A, OUTSIDE, TCP(SYN_ACK, 80, 5)}, PL_PASS_TUPLE_CLASH, GONE});
+	}
 	EACH_FAMILY
 	{
 		fresh(); /* Nothing is known in another direction than the answer's. */
@@ -180,6 +214,34 @@ static void test_conntrack_knows_answers(void **state)
 				     {NATIVE, POD_A, TCP(SYN_ACK, 80, 5)},
 				     PL_FORWARD_LOCAL,
 				     PL_FLOW_FAST});
+	}
+}
+
+/* What an uplink sends may be forged, in the name of a service's backend. */
+static void test_datagrams_of_uplinks(void **state)
+{
+	EACH_FAMILY
+	{
+		fresh();
+		THEN("forged",
+		     {FROM_UPLINK, {NATIVE, POD_A, UDP(80, 5)}, PL_FORWARD_LOCAL, PL_FLOW_PROPOSED},
+		     {FROM_UPLINK,
+		      {NATIVE, POD_A, UDP(80, 5)},
+		      PL_FORWARD_LOCAL,
+		      PL_FLOW_PROPOSED});
+		assert_int_equal(budget_of(ID_A, INBOUND).used, 1);
+		assert_int_equal(budget_of(ID_A, INBOUND).opened, 1);
+		ct_service(IP_UDP, NATIVE);
+		THEN("forged", {FROM_UPLINK,
+				{NATIVE, POD_A, UDP(80, 5)},
+				PL_PASS_TUPLE_CLASH,
+				PL_FLOW_PROPOSED});
+		fresh();
+		THEN("answered", {FROM_UPLINK, {NATIVE, POD_A, UDP(80, 5)}, PL_FORWARD_LOCAL},
+		     {FROM_POD, {POD_A, NATIVE, UDP(5, 80)}, PL_FORWARD_NATIVE, PL_FLOW_FAST});
+		ct_service(IP_UDP, NATIVE);
+		THEN("answered",
+		     {FROM_UPLINK, {NATIVE, POD_A, UDP(80, 5)}, PL_FORWARD_LOCAL, PL_FLOW_FAST});
 	}
 }
 
@@ -521,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_conntrack_knows_openers),
 		cmocka_unit_test(test_conntrack_is_asked_once),
 		cmocka_unit_test(test_conntrack_knows_answers),
+		cmocka_unit_test(test_datagrams_of_uplinks),
 		cmocka_unit_test(test_echo_and_sctp_are_noted),
 		cmocka_unit_test(test_tcp_and_udp_are_not_noted),
 		cmocka_unit_test(test_budget),

@@ -68,7 +68,9 @@ static void test_tcp_ends(void **state)
 	       {POD_B, POD_A, TCP(TCP_FIN | TCP_ACK, 80, 5)},
 	       PL_FORWARD_LOCAL,
 	       PL_FLOW_CLOSED},
+	      /* the stack's: nothing of it may be taken for late */
 	      {FROM_POD, {POD_B, POD_A, TCP(SYN_ACK, 80, 5)}, PL_PASS_NO_FLOW, GONE},
+	      {FROM_POD, {POD_B, POD_A, TCP(TCP_ACK, 80, 5)}, PL_PASS_NO_FLOW, GONE},
 	      {FROM_POD, {POD_A, POD_B, TCP(TCP_SYN, 5, 80)}, PL_FORWARD_LOCAL, PL_FLOW_PROPOSED});
 	STEPS("the opener resets", OPEN_BETWEEN_PODS,
 	      {FROM_POD, {POD_A, POD_B, TCP(TCP_RST, 5, 80)}, PL_FORWARD_LOCAL, PL_FLOW_CLOSED},
@@ -215,7 +217,9 @@ static void test_outside(void **state)
 	      {FROM_POD, {POD_A, OUTSIDE, TCP(TCP_ACK, 80, 5)}, PL_FORWARD_NATIVE, PL_FLOW_CLOSED});
 	STEPS("from outside by UDP",
 	      {FROM_UPLINK, {OUTSIDE, POD_A, UDP(6000, 53)}, PL_FORWARD_LOCAL, PL_FLOW_PROPOSED},
+	      {FROM_UPLINK, {OUTSIDE, POD_A, UDP(6000, 53)}, PL_FORWARD_LOCAL, PL_FLOW_PROPOSED},
 	      {FROM_POD, {POD_A, OUTSIDE, UDP(53, 6000)}, PL_FORWARD_NATIVE, PL_FLOW_FAST},
+	      {FROM_UPLINK, {OUTSIDE, POD_A, UDP(6000, 53)}, PL_FORWARD_LOCAL, PL_FLOW_FAST},
 	      {FROM_POD, {POD_A, OUTSIDE, UDP(54, 6000)}, PL_PASS_NOT_POD, GONE});
 	STEPS("ping from outside",
 	      {FROM_UPLINK,
@@ -283,6 +287,12 @@ static void test_echo(void **state)
 	      {FROM_POD, {POD_A, NATIVE, .ping = true, .sport = 7}, PL_FORWARD_NATIVE},
 	      {FROM_UPLINK, {NATIVE, POD_A, .pong = true, .sport = 7}, PL_FORWARD_LOCAL},
 	      {FROM_UPLINK, {NATIVE, POD_A, .pong = true, .sport = 8}, PL_PASS_NO_FLOW});
+	STEPS("both ends ask with one identifier",
+	      {FROM_UPLINK, {NATIVE, POD_A, .ping = true, .sport = 7}, PL_FORWARD_LOCAL},
+	      {FROM_UPLINK, {NATIVE, POD_A, .pong = true, .sport = 7}, PL_PASS_NO_FLOW, GONE},
+	      {FROM_POD, {POD_A, NATIVE, .pong = true, .sport = 7}, PL_FORWARD_NATIVE},
+	      {FROM_POD, {POD_A, NATIVE, .ping = true, .sport = 7}, PL_FORWARD_NATIVE},
+	      {FROM_UPLINK, {NATIVE, POD_A, .pong = true, .sport = 7}, PL_FORWARD_LOCAL});
 }
 
 #define CHUNK(type, source, target)                                                                \
@@ -352,7 +362,11 @@ static void test_stack_delivers(void **state)
 	      {FROM_POD, {POD_A, POD_B, TCP(TCP_ACK, 5, 80)}, PL_FORWARD_LOCAL, PL_FLOW_FAST});
 	STEPS("a SYN of one that may be over", OPEN_TO_NATIVE,
 	      {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_RST, 80, 5)}, PL_FORWARD_LOCAL},
-	      {TO_POD, {NATIVE, POD_A, TCP(TCP_SYN, 80, 5)}, PL_PASS_FROM_STACK});
+	      /* The pod's answer tells, where conntrack can be asked of it. */
+	      {TO_POD,
+	       {NATIVE, POD_A, TCP(TCP_SYN, 80, 5)},
+	       PL_PASS_FROM_STACK,
+	       skel->rodata->pl_conntrack_mode == PL_CT_REMEMBER ? PL_FLOW_STACK : PL_FLOW_FAST});
 	EACH_FAMILY
 	{
 		const struct packet p = {POD_A, POD_B, TCP(TCP_SYN, 5, 80)},
