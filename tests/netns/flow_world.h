@@ -319,7 +319,9 @@ static inline void world_up(const char *config)
 	write_file(path, config);
 	assert_int_equal(unshare(CLONE_NEWNET), 0);
 	places[NODE].fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	run("for n in a b c router remote outside; do ip netns add $n || exit; done");
+	run("for n in a b c router remote outside; do ip netns add $n &&\n"
+	    "ip netns exec $n sysctl -qw net.ipv6.conf.default.accept_dad=0 || exit; done");
+	set("ipv6/conf/default/accept_dad", "0");
 	links_up();
 	for (int i = 0; i < N_PLACES; i++) {
 		if (i != NODE) {

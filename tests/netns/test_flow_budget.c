@@ -7,6 +7,7 @@
  *
  * A datagram may be lost where the machine is busy: as a resolver does, it is sent again.
  * time limit: 240
+ * kernels: no
  */
 #include "flow_held.h"
 

@@ -5,6 +5,7 @@
  * rules drop what conntrack calls invalid, as it calls an error about a connection that it does
  * not know. The witness proves the connections fast: it drops TCP and UDP that the stack forwards.
  * time limit: 60
+ * kernels: no
  */
 #include "flow_held.h"
 

@@ -4,6 +4,7 @@
  * very tuple of a masqueraded connection as the pod has it, one and a sweep over all ports, and
  * with the tuple of a connection through a service, as its hidden backend has it.
  * time limit: 120
+ * kernels: no
  */
 #include "flow_held.h"
 

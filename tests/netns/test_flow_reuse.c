@@ -4,6 +4,7 @@
  * the other way round, one after the other and at the same time; and after thousands of
  * connections through a service new direct ones still take the fast path. Beside kube-proxy's
  * rules, which drop what conntrack calls invalid. time limit: 120
+ * kernels: no
  */
 #include "flow_held.h"
 

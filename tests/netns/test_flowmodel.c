@@ -6,10 +6,11 @@
  *
  * PODLANE_SEED=N repeats a run, PODLANE_STEPS=N sets its length, PODLANE_RULES=NAME takes one rule
  * set alone. time limit: 240
+ * kernels: no
  */
 #include "flow_steps.h"
 
-enum { STEPS = 4000, LATE_ALLOWED = 3 };
+enum { STEPS = 3000, LATE_ALLOWED = 3 };
 
 static uint64_t seed;
 static unsigned int steps = STEPS;
@@ -37,7 +38,7 @@ static void idle(void)
 	set("netfilter/nf_conntrack_udp_timeout_stream", "1");
 	set("netfilter/nf_conntrack_icmp_timeout", "1");
 	set("netfilter/nf_conntrack_icmpv6_timeout", "1");
-	pause_ms(1500);
+	pause_ms(1100);
 }
 
 enum { FAST_MS = 300, FAST_TRIES = 4 };
