@@ -12,8 +12,8 @@
  *   from-uplink                                           proves the source address
  *                SYN of the local end         FAST, over  opens, as with no entry
  *                SYN-ACK of an uplink, or on  FAST        fast, unless conntrack knows its tuple:
- *                an entry that is over                    stack, PASS_TUPLE_CLASH; an entry that is
- *                                                         over ends then
+ *                an entry that is over; reset             stack, PASS_TUPLE_CLASH; an entry that is
+ *                on the latter                            over ends then
  *                reset of a local end, or     FAST        fast; the entry is then CLOSED
  *                second FIN
  *                SYN-ACK, reset of the other  PROPOSED    fast; the SYN-ACK makes it FAST, unless
@@ -21,7 +21,8 @@
  *                UDP of either end            PROPOSED    fast, unless conntrack knows its tuple;
  *                                                         the pod's makes it FAST
  *                others                       PROPOSED    as with no entry
- *                late (no SYN)                CLOSED      fast
+ *                late (no SYN)                CLOSED      fast; a reset, unless conntrack knows its
+ *                                                         tuple: stack
  *                SYN-ACK                      CLOSED      the entry ends; as with no entry
  *                opener: SYN, INIT, UDP,      none,       conntrack knows one of its tuples, or a
  *                echo request                 CLOSED,     note says so: stack, PASS_STACK_FLOW;
@@ -100,7 +101,7 @@ PL_INLINE int pl_flow_is_plain(struct pl_packet *p)
 	struct pl_flow *flow = p->flow;
 
 	return likely(flow) && likely(flow->state == PL_FLOW_FAST) &&
-	       likely(!(p->l4.flags & PL_L4_SYN)) &&
+	       likely(!(p->l4.flags & (PL_L4_SYN | PL_L4_RST))) &&
 	       pl_jiffies() - flow->seen <= PL_LIFE_CLOSED * pl_hz &&
 	       pl_flow_receiver(flow, p->side, p->src_id, p->src, &p->dst_id, &p->dst);
 }
@@ -222,26 +223,27 @@ PL_INLINE int pl_flow_is_over(const struct pl_flow *flow)
 /* 0: nothing; else PL_ANSWER_KNOWN, and PL_ANSWER_ASK. @local: the sender is a pod. */
 PL_INLINE __u32 pl_flow_judge_entry(const struct pl_conn *c, const struct pl_flow *flow, int local)
 {
-	__u32 state = flow->state;
+	__u32 state = flow->state, reset = c->flags & PL_L4_RST;
+	int over, ask;
 
 	if (pl_flow_is_old(c, flow))
 		return 0;
 	if (state == PL_FLOW_FAST) {
-		if (pl_is_syn(c) && local && pl_flow_is_over(flow))
+		over = pl_flow_is_over(flow);
+		if (pl_is_syn(c) && local && over)
 			return 0;
-		return PL_ANSWER_KNOWN |
-		       (pl_is_syn_ack(c) && (!local || pl_flow_is_over(flow)) ? PL_ANSWER_ASK : 0);
+		ask = pl_is_syn_ack(c) ? !local || over : reset && over;
+		return PL_ANSWER_KNOWN | (ask ? PL_ANSWER_ASK : 0);
 	}
+	/* A reset may refuse a connection of the stack's with the same tuple. */
 	if (state == PL_FLOW_CLOSED)
-		return c->flags & PL_L4_SYN ? 0 : PL_ANSWER_KNOWN;
+		return c->flags & PL_L4_SYN ? 0 : PL_ANSWER_KNOWN | (reset ? PL_ANSWER_ASK : 0);
 	/* An uplink's may be forged: the stack's answers to the pod must not follow it. */
 	if (state == PL_FLOW_PROPOSED && c->protocol == IPPROTO_UDP)
 		return PL_ANSWER_KNOWN | PL_ANSWER_ASK;
 	if (state != PL_FLOW_PROPOSED || (c->side & 1) == (flow->flags & PL_FLOW_OPENER1))
 		return 0;
-	if (c->flags & PL_L4_RST)
-		return PL_ANSWER_KNOWN;
-	return pl_is_syn_ack(c) ? PL_ANSWER_KNOWN | PL_ANSWER_ASK : 0;
+	return reset || pl_is_syn_ack(c) ? PL_ANSWER_KNOWN | PL_ANSWER_ASK : 0;
 }
 
 /*

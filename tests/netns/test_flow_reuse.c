@@ -119,6 +119,30 @@ static void test_direct_first_host_port_outside(void **state)
 	direct_first(&rules_portmap, OUTSIDE, POD_B, false);
 }
 
+/* A closed port says so directly, and then, from the same port, through the service. */
+static void test_refused(void **state)
+{
+	static const int backends[] = {1, 2};
+	uint16_t port = 40000;
+	int r;
+
+	set_up_rules(&rules_iptables);
+	for (int i = 0; i < 4; i++, port++) {
+		int family = i % 2, service = backends[i / 2], backend = backend_of(service);
+
+		for (int turn = 0; turn < 2; turn++) {
+			r = tcp_open(POD_A, family, port, places[backend].address[family],
+				     CLOSED_PORT, PATIENCE_MS);
+			if (r != -ECONNREFUSED)
+				fail_msg("%s itself: %s", places[backend].name, strerror(-r));
+			r = tcp_open(POD_A, family, port, services[service].address[family],
+				     CLOSED_PORT, PATIENCE_MS);
+			if (r != -ECONNREFUSED)
+				fail_msg("%s: %s", services[service].name, strerror(-r));
+		}
+	}
+}
+
 /* Both ends ask with one identifier: each answer finds who asked. */
 static void test_echo(void **state)
 {
@@ -307,6 +331,7 @@ int main(void)
 		T(test_direct_first_local),
 		T(test_direct_first_host_port),
 		T(test_direct_first_host_port_outside),
+		T(test_refused),
 		T(test_echo),
 		T(test_many_remote),
 		T(test_many_local),

@@ -255,6 +255,27 @@ static inline void run_steps(const char *name, const struct step *steps, size_t 
 		FROM_POD, {POD_A, OUTSIDE, TCP(SYN_ACK, 80, 5)}, PL_FORWARD_NATIVE, PL_FLOW_FAST   \
 	}
 
+#define SYN_TO_B(port)                                                                             \
+	{                                                                                          \
+		POD_A, POD_B, TCP(TCP_SYN, port, 80)                                               \
+	}
+#define SYN_ACK_OF_B(port)                                                                         \
+	{                                                                                          \
+		POD_B, POD_A, TCP(SYN_ACK, 80, port)                                               \
+	}
+#define SYN_TO_NATIVE(port)                                                                        \
+	{                                                                                          \
+		POD_A, NATIVE, TCP(TCP_SYN, port, 80)                                              \
+	}
+#define SYN_OF_NATIVE(port)                                                                        \
+	{                                                                                          \
+		NATIVE, POD_A, TCP(TCP_SYN, port, 80)                                              \
+	}
+#define ACK_TO_NATIVE(port)                                                                        \
+	{                                                                                          \
+		POD_A, NATIVE, TCP(TCP_ACK, port, 80)                                              \
+	}
+
 /* --- conntrack --- */
 
 static inline void ct_send(struct nlmsghdr *nlh)
@@ -338,6 +359,12 @@ static inline void ct_flush(void)
 	char buffer[256];
 
 	ct_send(ct_message(buffer, IPCTNL_MSG_CT_DELETE, 0, AF_UNSPEC));
+}
+
+static inline void fresh(void)
+{
+	bed_reset();
+	ct_flush();
 }
 
 /* --- one bed after another, each with its own way to tell what the stack translates --- */

@@ -2,8 +2,8 @@
 /*
  * The table at the head of bpf/lib/flows.h, cell by cell: which packet takes the fast path by which
  * entry, and what becomes of the entry. Whatever it is that tells translated connections from
- * others, all of it holds: each test runs in each conntrack mode. test_flow_openers has what
- * differs.
+ * others, all of it holds: each test runs in each conntrack mode. test_flow_openers and
+ * test_flow_conntrack have what differs.
  */
 #include "flow_bed.h"
 
