@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The endpoint record: the only truth about a pod, one JSON file under RUN_DIR/endpoints/.
- * Daemon and plugin (when the daemon is dead) read and remove the same files.
+ * The endpoint record: the single source of truth about a pod, one JSON file under
+ * RUN_DIR/endpoints/. Daemon and plugin (when the daemon is dead) read and remove the same files.
  */
 #ifndef PODLANE_RECORD_H
 #define PODLANE_RECORD_H
@@ -15,6 +15,7 @@
 
 #define PL_RECORD_ADDRS_MAX PL_SETS_MAX
 #define PL_RECORD_VERSION   1
+#define PL_HASH_SHOWN	    12
 
 struct pl_record_addr {
 	struct pl_prefix ip;  /* the pod's address; podlane's own always /32 or /128 */
@@ -49,6 +50,19 @@ struct pl_record {
 uint64_t pl_endpoint_hash(const char *container_id, const char *ifname);
 /* What ADD calls the host end of a link that it makes; no other endpoint's link is called so. */
 void pl_host_ifname(const char *container_id, const char *ifname, char ret[IFNAMSIZ]);
+
+/*
+ * Does @query name this endpoint? Its container id, pod name or NAMESPACE/NAME, each also with
+ * ":IFNAME" behind it; one of its addresses; the name of its host end.
+ */
+bool pl_record_is_called(const struct pl_record *r, const char *query);
+/* A hash, as container runtimes make them: people read and type its first digits. */
+bool pl_container_is_hash(const char *container_id);
+/*
+ * Four or more digits that such a hash begins with. Of other container ids only the whole counts:
+ * "web" must never stand for "web2".
+ */
+bool pl_record_begins_with(const struct pl_record *r, const char *query);
 
 /* Caller owns the object. */
 json_t *pl_record_to_json(const struct pl_record *r);

@@ -29,6 +29,7 @@ static const struct {
 	 KEYS("containerId", "ifname", "netns", "network", "addresses", "routes")},
 	{"endpoint.gc", pl_op_endpoint_gc, KEYS("network", "valid")},
 	{"endpoint.list", pl_op_endpoint_list, KEYS()},
+	{"endpoint.names", pl_op_endpoint_names, KEYS("prefix")},
 	{"endpoint.show", pl_op_endpoint_show, KEYS("query")},
 	{"stats", pl_op_stats, KEYS("query")},
 	{"network.status", pl_op_network_status, KEYS("network")},

@@ -242,7 +242,7 @@ int pl_op_endpoint_del(struct pl_call *c, struct pl_error *err)
 		return 0;
 	}
 	all = removal_new(c->client, json_pack("{s:b, s:b, s:o}", "ok", 1, "existed", 1, "endpoint",
-					       pl_record_to_json(&pod->rec)));
+					       pl_endpoint_record_json(&pod->rec)));
 	if (!all)
 		return pl_fail(err, -ENOMEM, "remove %s:%s: out of memory", id, ifname);
 	removal_add(c->parts, all, pod);
@@ -363,6 +363,54 @@ int pl_op_endpoint_list(struct pl_call *c, struct pl_error *err)
 			json_array_append_new(list,
 					      endpoint_json(c->parts, c->parts->endpoints->v[id]));
 	pl_reply_list(c, "endpoints", list);
+	return 0;
+}
+
+/* The first way to type this endpoint's name that begins with @prefix, as lists show it first. */
+static json_t *name_json(const struct pl_record *r, const char *prefix)
+{
+	const char *slash = r->pod_namespace[0] ? "/" : "";
+	int shown = pl_container_is_hash(r->container_id) ? PL_HASH_SHOWN : PL_NAME_MAX;
+	json_t *ways[] = {
+		r->pod_name[0] ? json_sprintf("%s%s%s", r->pod_namespace, slash, r->pod_name)
+			       : NULL,
+		json_sprintf("%.*s", shown, r->container_id),
+		r->pod_name[0] ? json_string(r->pod_name) : NULL,
+		json_string(r->container_id),
+	};
+	json_t *ret = NULL;
+
+	for (size_t i = 0; i < PL_ARRAY_SIZE(ways); i++) {
+		json_t *way = ways[i];
+
+		if (way && strchr(prefix, ':')) {
+			way = json_sprintf("%s:%s", json_string_value(way), r->ifname);
+			json_decref(ways[i]);
+		}
+		if (way && !ret && !strncmp(json_string_value(way), prefix, strlen(prefix)))
+			ret = json_incref(way);
+		json_decref(way);
+	}
+	return ret;
+}
+
+int pl_op_endpoint_names(struct pl_call *c, struct pl_error *err)
+{
+	const char *prefix;
+	json_t *list;
+	int r = pl_request_text(c->req, "prefix", false, &prefix, err);
+
+	if (r < 0)
+		return r;
+	list = json_array();
+	for (uint32_t id = 1; id < c->parts->endpoints->max; id++) {
+		const struct pl_endpoint *pod = c->parts->endpoints->v[id];
+		json_t *name = pod ? name_json(&pod->rec, prefix) : NULL;
+
+		if (name)
+			json_array_append_new(list, name);
+	}
+	pl_reply_list(c, "names", list);
 	return 0;
 }
 

@@ -14,6 +14,7 @@ int pl_op_endpoint_del(struct pl_call *c, struct pl_error *err);
 int pl_op_endpoint_check(struct pl_call *c, struct pl_error *err);
 int pl_op_endpoint_gc(struct pl_call *c, struct pl_error *err);
 int pl_op_endpoint_list(struct pl_call *c, struct pl_error *err);
+int pl_op_endpoint_names(struct pl_call *c, struct pl_error *err);
 int pl_op_endpoint_show(struct pl_call *c, struct pl_error *err);
 int pl_op_stats(struct pl_call *c, struct pl_error *err);
 int pl_op_network_status(struct pl_call *c, struct pl_error *err);

@@ -39,12 +39,15 @@ static json_t *stats_row(const struct pl_parts *parts, uint32_t id, json_t *reas
 {
 	const struct pl_endpoint *pod = id ? parts->endpoints->v[id] : NULL;
 	const struct pl_record *r = pod ? &pod->rec : NULL;
+	json_t *row = json_pack("{s:i, s:s, s:s, s:s}", "endpoint", (int)id, "containerId",
+				r ? r->container_id : "", "ifname", r ? r->ifname : "",
+				"hostIfname", r ? r->host_ifname : "");
+	json_t *who = r ? pl_endpoint_pod_json(r) : NULL;
 
-	return json_pack("{s:i, s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:O}", "endpoint", (int)id,
-			 "containerId", r ? r->container_id : "", "ifname", r ? r->ifname : "",
-			 "pod", "name", r ? r->pod_name : "", "namespace",
-			 r ? r->pod_namespace : "", "uid", r ? r->pod_uid : "", "hostIfname",
-			 r ? r->host_ifname : "", "reasons", reasons);
+	if (who)
+		json_object_set_new(row, "pod", who);
+	json_object_set(row, "reasons", reasons);
+	return row;
 }
 
 /* Rows of @only, or of the node and all pods where it is NULL. */

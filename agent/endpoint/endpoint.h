@@ -73,7 +73,9 @@ void pl_endpoints_link_gone(struct pl_endpoints *t, const struct pl_nl_link *lin
 /* After a dump: records whose link is gone go too. */
 void pl_endpoints_sweep(struct pl_endpoints *t);
 
-/* The endpoint object of replies; caller owns. */
+/* For replies, caller owns: the pod's names, NULL where none is known; the record; all of it. */
+json_t *pl_endpoint_pod_json(const struct pl_record *r);
+json_t *pl_endpoint_record_json(const struct pl_record *r);
 json_t *pl_endpoint_json(struct pl_endpoints *t, const struct pl_endpoint *pod);
 
 #endif

@@ -2,6 +2,8 @@
 /*
  * The endpoint object of replies.
  */
+#include <time.h>
+
 #include "endpoint/internal.h"
 
 static const char *attach_name(enum pl_attach_kind kind)
@@ -19,11 +21,42 @@ static const char *attach_name(enum pl_attach_kind kind)
 	return "none";
 }
 
+/* "2026-11-25T09:30:00.123456789Z", as RFC 3339 has it. */
+static json_t *time_json(uint64_t ns)
+{
+	time_t seconds = (time_t)(ns / 1000000000);
+	char text[32];
+	struct tm tm;
+
+	if (!gmtime_r(&seconds, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
+		return NULL;
+	return json_sprintf("%s.%09uZ", text, (unsigned int)(ns % 1000000000));
+}
+
+json_t *pl_endpoint_pod_json(const struct pl_record *r)
+{
+	if (!r->pod_name[0] && !r->pod_namespace[0] && !r->pod_uid[0])
+		return NULL;
+	return json_pack("{s:s, s:s, s:s}", "name", r->pod_name, "namespace", r->pod_namespace,
+			 "uid", r->pod_uid);
+}
+
+json_t *pl_endpoint_record_json(const struct pl_record *r)
+{
+	pl_autojson json_t *pod = pl_endpoint_pod_json(r);
+	json_t *j = pl_record_to_json(r);
+
+	if (!pod)
+		json_object_del(j, "pod");
+	json_object_set_new(j, "created", time_json(r->created_ns));
+	return j;
+}
+
 json_t *pl_endpoint_json(struct pl_endpoints *t, const struct pl_endpoint *pod)
 {
 	const struct pl_record *r = &pod->rec;
 	enum pl_hook from = r->link_kind == PL_LINK_VETH ? PL_HOOK_FROM_POD : PL_HOOK_FROM_NETKIT;
-	json_t *j = pl_record_to_json(r);
+	json_t *j = pl_endpoint_record_json(r);
 
 	json_object_set_new(j, "id", json_integer(pod->id));
 	json_object_set_new(j, "ready", json_boolean(pl_endpoint_is_ready(pod)));

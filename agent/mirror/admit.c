@@ -19,7 +19,7 @@ static const char *pod_title(const struct pl_endpoint *pod, char buf[PL_NAME_MAX
 static bool any_selected(const struct pl_endpoints *t, const char *query)
 {
 	for (uint32_t id = 1; id < t->max; id++)
-		if (t->v[id] && pl_mirror_selects(query, &t->v[id]->rec))
+		if (t->v[id] && pl_record_is_called(&t->v[id]->rec, query))
 			return true;
 	return false;
 }
@@ -33,7 +33,7 @@ static int complete_prefixes(struct pl_mirrors *m, struct pl_mirror_spec *spec,
 {
 	for (size_t i = 0; i < spec->n_endpoints && !spec->all; i++) {
 		struct pl_endpoint *pod;
-		char *full;
+		char *full = NULL;
 		int r;
 
 		if (any_selected(m->opts.endpoints, spec->endpoints[i]))
@@ -43,8 +43,9 @@ static int complete_prefixes(struct pl_mirrors *m, struct pl_mirror_spec *spec,
 			continue;
 		if (r < 0)
 			return r;
-		full = strdup(pod->rec.container_id);
-		if (!full)
+		if (asprintf(&full, "%s%s%s", pod->rec.container_id,
+			     strchr(spec->endpoints[i], ':') ? ":" : "",
+			     strchr(spec->endpoints[i], ':') ? pod->rec.ifname : "") < 0)
 			return pl_fail(err, -ENOMEM, "mirror session: out of memory");
 		free(spec->endpoints[i]);
 		spec->endpoints[i] = full;
@@ -97,7 +98,7 @@ static int refuse_local_remote(struct pl_mirrors *m, const struct pl_mirror_spec
 			       spec->name, ip);
 	for (uint32_t id = 1; id < m->opts.endpoints->max; id++)
 		if (m->opts.endpoints->v[id] &&
-		    pl_mirror_selects(ip, &m->opts.endpoints->v[id]->rec))
+		    pl_record_is_called(&m->opts.endpoints->v[id]->rec, ip))
 			return pl_fail(
 				err, -ELOOP,
 				"mirror session %s: remote %s is endpoint %s of this node; make "

@@ -82,6 +82,28 @@ static const char *state_of(const struct pl_mirrors *m, const struct pl_session 
 	return "active";
 }
 
+/* Names that no endpoint has now. */
+static void put_unmatched(const struct pl_mirrors *m, const struct pl_session *s, json_t *j)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < s->spec.n_endpoints && !s->spec.all; i++) {
+		bool found = false;
+
+		for (uint32_t id = 1; id < m->opts.endpoints->max && !found; id++) {
+			const struct pl_endpoint *pod = m->opts.endpoints->v[id];
+
+			found = pod && pod != m->leaving &&
+				pl_record_is_called(&pod->rec, s->spec.endpoints[i]);
+		}
+		if (!found)
+			json_array_append_new(names, json_string(s->spec.endpoints[i]));
+	}
+	if (json_array_size(names))
+		json_object_set(j, "unmatched", names);
+	json_decref(names);
+}
+
 static void put_target_device(const struct pl_mirrors *m, const struct pl_session *s,
 			      unsigned int slot, json_t *j)
 {
@@ -113,6 +135,7 @@ json_t *pl_session_json(const struct pl_mirrors *m, unsigned int slot)
 	json_object_set_new(j, "slot", json_integer(slot));
 	json_object_set_new(j, "declared", json_boolean(s->declared));
 	json_object_set_new(j, "selected", json_integer((json_int_t)selected));
+	put_unmatched(m, s, j);
 	put_target_device(m, s, slot, j);
 	if (s->expires_ns && !s->expired)
 		json_object_set_new(

@@ -427,40 +427,10 @@ json_t *pl_mirror_spec_to_json(const struct pl_mirror_spec *spec)
 
 /* ---- selection ---- */
 
-static bool has_address(const struct pl_record *rec, const char *query)
-{
-	struct pl_ip ip;
-
-	if (pl_ip_parse(query, &ip))
-		return false;
-	for (size_t i = 0; i < rec->n_addrs; i++)
-		if (pl_ip_cmp(&rec->addrs[i].ip.ip, &ip) == 0)
-			return true;
-	return false;
-}
-
-/* @query is A, @separator, B. */
-static bool is_pair(const char *query, const char *a, char separator, const char *b)
-{
-	size_t n = strlen(a);
-
-	return n && strncmp(query, a, n) == 0 && query[n] == separator &&
-	       strcmp(query + n + 1, b) == 0;
-}
-
-bool pl_mirror_selects(const char *query, const struct pl_record *rec)
-{
-	return strcmp(query, rec->container_id) == 0 ||
-	       is_pair(query, rec->container_id, ':', rec->ifname) ||
-	       (rec->pod_name[0] && strcmp(query, rec->pod_name) == 0) ||
-	       (rec->pod_name[0] && is_pair(query, rec->pod_namespace, '/', rec->pod_name)) ||
-	       strcmp(query, rec->host_ifname) == 0 || has_address(rec, query);
-}
-
 bool pl_mirror_names(const struct pl_mirror_spec *spec, const struct pl_record *rec)
 {
 	for (size_t i = 0; i < spec->n_endpoints && !spec->all; i++)
-		if (pl_mirror_selects(spec->endpoints[i], rec))
+		if (pl_record_is_called(rec, spec->endpoints[i]))
 			return true;
 	return false;
 }

@@ -34,7 +34,7 @@ struct pl_mirror_target {
 struct pl_mirror_spec {
 	char name[PL_MIRROR_NAME_MAX + 1];
 	bool all;
-	char **endpoints; /* where not all: names as pl_mirror_selects() takes them */
+	char **endpoints; /* where not all: names as pl_record_is_called() takes them */
 	size_t n_endpoints;
 	bool out, in;
 	char *filter; /* NULL: every packet */
@@ -57,12 +57,6 @@ int pl_mirror_spec_parse(const json_t *j, struct pl_mirror_spec *ret, struct pl_
 json_t *pl_mirror_spec_to_json(const struct pl_mirror_spec *spec);
 void pl_mirror_spec_clear(struct pl_mirror_spec *spec);
 
-/*
- * Is the endpoint of @rec called @query? Its container id, CONTAINER:IFNAME, pod name,
- * NAMESPACE/NAME, address or host interface; a name that several have means all of them.
- */
-bool pl_mirror_selects(const char *query, const struct pl_record *rec);
-
 /* One session, as far as the masks of endpoints depend on it. */
 struct pl_mirror_view {
 	const struct pl_mirror_spec *spec;
@@ -76,7 +70,10 @@ struct pl_mirror_view {
  */
 void pl_mirror_masks(const struct pl_mirror_view views[PL_MIRRORS_MAX], const struct pl_record *rec,
 		     uint64_t *ret_out, uint64_t *ret_in);
-/* The endpoint is named by @spec, be it a target or not; "all" names none. */
+/*
+ * The endpoint is named by @spec, be it a target or not; "all" names none. A name that several
+ * endpoints have means all of them.
+ */
 bool pl_mirror_names(const struct pl_mirror_spec *spec, const struct pl_record *rec);
 
 #endif

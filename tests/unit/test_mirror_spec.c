@@ -144,21 +144,45 @@ static void test_selects(void **state)
 
 	fill(&web, "abcdef", "web", "10.0.0.5/32", 5);
 	fill(&bare, "fedcba", NULL, "2001:db8::5/128", 6);
-	assert_true(pl_mirror_selects("abcdef", &web));
-	assert_true(pl_mirror_selects("abcdef:eth0", &web));
-	assert_true(pl_mirror_selects("web", &web));
-	assert_true(pl_mirror_selects("shop/web", &web));
-	assert_true(pl_mirror_selects("10.0.0.5", &web));
-	assert_true(pl_mirror_selects("plabcdef", &web));
-	assert_true(pl_mirror_selects("2001:DB8:0::5", &bare));
+	assert_true(pl_record_is_called(&web, "abcdef"));
+	assert_true(pl_record_is_called(&web, "abcdef:eth0"));
+	assert_true(pl_record_is_called(&web, "web"));
+	assert_true(pl_record_is_called(&web, "shop/web"));
+	assert_true(pl_record_is_called(&web, "10.0.0.5"));
+	assert_true(pl_record_is_called(&web, "plabcdef"));
+	assert_true(pl_record_is_called(&bare, "2001:DB8:0::5"));
 
-	assert_false(pl_mirror_selects("abcde", &web));
-	assert_false(pl_mirror_selects("abcdef:eth1", &web));
-	assert_false(pl_mirror_selects("other/web", &web));
-	assert_false(pl_mirror_selects("shop/", &web));
-	assert_false(pl_mirror_selects("10.0.0.6", &web));
-	assert_false(pl_mirror_selects("", &bare));
-	assert_false(pl_mirror_selects("/", &bare));
+	assert_true(pl_record_is_called(&web, "web:eth0"));
+	assert_true(pl_record_is_called(&web, "shop/web:eth0"));
+
+	assert_false(pl_record_is_called(&web, "web:eth1"));
+	assert_false(pl_record_is_called(&web, ":eth0"));
+	assert_false(pl_record_is_called(&bare, ":eth0"));
+	assert_false(pl_record_is_called(&web, "abcde"));
+	assert_false(pl_record_is_called(&web, "abcdef:eth1"));
+	assert_false(pl_record_is_called(&web, "other/web"));
+	assert_false(pl_record_is_called(&web, "shop/"));
+	assert_false(pl_record_is_called(&web, "10.0.0.6"));
+	assert_false(pl_record_is_called(&bare, ""));
+	assert_false(pl_record_is_called(&bare, "/"));
+}
+
+/* Digits of a hash are enough; any other id counts whole: "web" is not "web2". */
+static void test_shortened(void **state)
+{
+	struct pl_record hash, name;
+
+	fill(&hash, "4f1e2d3c5b6a798807162534435261708f9eadbccbdae9f80716253443526170", NULL,
+	     "10.0.0.5/32", 5);
+	fill(&name, "web2", NULL, "10.0.0.6/32", 6);
+	assert_true(pl_record_begins_with(&hash, "4f1e"));
+	assert_true(pl_record_begins_with(&hash, "4f1e2d3c5b6a:eth0"));
+	assert_false(pl_record_begins_with(&hash, "4f1"));
+	assert_false(pl_record_begins_with(&hash, "4f1e2d3c5b6a:eth1"));
+	assert_false(pl_record_begins_with(&hash, "4f1f"));
+	assert_false(pl_record_begins_with(&name, "web2"));
+	fill(&name, "default-web2", NULL, "10.0.0.6/32", 6);
+	assert_false(pl_record_begins_with(&name, "default-web"));
 }
 
 static void test_masks(void **state)
@@ -202,7 +226,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_selects),
-		cmocka_unit_test(test_masks),
+		cmocka_unit_test(test_shortened),  cmocka_unit_test(test_masks),
 	};
 
 	return cmocka_run_group_tests_name("mirror_spec", tests, NULL, NULL);
