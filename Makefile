@@ -20,6 +20,8 @@ BINDIR     ?= $(PREFIX)/bin
 MANDIR     ?= $(PREFIX)/share/man
 DOCDIR     ?= $(PREFIX)/share/doc/podlane
 BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 CNIBINDIR  ?= /opt/cni/bin
 NETAVARKDIR ?= $(PREFIX)/lib/netavark
@@ -182,10 +184,10 @@ compile_commands.json: $(filter-out %.bpf.c,$(wildcard agent/*/*.c tests/*/*.c))
 quote = '$(subst ','\'',$(1))'
 
 MAN = $(wildcard agent/man/*.[1-9])
-DOCS = scripts/podlaned.json scripts/10-podlane.conflist README.md LICENSE
+DOCS = scripts/podlaned.json scripts/10-podlane.conflist agent/man/podlane.schema.json README.md LICENSE
 install: all
 	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(CNIBINDIR) $(NETAVARKDIR) $(LIBDIR) \
-		$(DOCDIR) $(UNITDIR) $(BASHCOMPDIR))
+		$(DOCDIR) $(UNITDIR) $(BASHCOMPDIR) $(ZSHCOMPDIR) $(FISHCOMPDIR))
 	install -m 755 $(B)/podlaned $(DESTDIR)$(SBINDIR)/podlaned
 	install -m 755 $(B)/podlane $(DESTDIR)$(BINDIR)/podlane
 	install -m 755 $(B)/podlane-cni $(DESTDIR)$(CNIBINDIR)/podlane
@@ -193,6 +195,8 @@ install: all
 	install -m 755 scripts/oci-hook $(DESTDIR)$(LIBDIR)/oci-hook
 	sed 's|@SBINDIR@|$(SBINDIR)|' scripts/podlaned.service >$(DESTDIR)$(UNITDIR)/podlaned.service
 	install -m 644 scripts/completion/podlane.bash $(DESTDIR)$(BASHCOMPDIR)/podlane
+	install -m 644 scripts/completion/_podlane $(DESTDIR)$(ZSHCOMPDIR)
+	install -m 644 scripts/completion/podlane.fish $(DESTDIR)$(FISHCOMPDIR)
 	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
 
@@ -200,6 +204,7 @@ uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/podlaned $(DESTDIR)$(BINDIR)/podlane $(DESTDIR)$(CNIBINDIR)/podlane \
 		$(DESTDIR)$(NETAVARKDIR)/podlane $(DESTDIR)$(LIBDIR)/oci-hook \
 		$(DESTDIR)$(UNITDIR)/podlaned.service $(DESTDIR)$(BASHCOMPDIR)/podlane \
+		$(DESTDIR)$(ZSHCOMPDIR)/_podlane $(DESTDIR)$(FISHCOMPDIR)/podlane.fish \
 		$(addprefix $(DESTDIR)$(DOCDIR)/,$(notdir $(DOCS))) \
 		$(foreach m,$(notdir $(MAN)),$(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(m)))/$(m))
 	for d in $(DESTDIR)$(LIBDIR) $(DESTDIR)$(DOCDIR) $(DESTDIR)$(NETAVARKDIR); do \

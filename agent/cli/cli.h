@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What every subcommand works with: one run of the command line, its way to the daemon, and how
- * it prints. A subcommand fills cli->err and returns an exit code; main() alone prints the error.
+ * it prints. A subcommand fills cli->err and returns an exit code; main() prints the error.
  */
 #ifndef PODLANE_CLI_H
 #define PODLANE_CLI_H
@@ -12,8 +12,8 @@
 
 struct cli {
 	const char *socket;	 /* path of the control socket */
-	bool json;		 /* -j */
-	bool colour;		 /* escape sequences are welcome on stdout */
+	bool json;		 /* -j: answers and errors */
+	struct cli_look look;	 /* of tables on stdout */
 	unsigned int timeout_ms; /* of one answer of the daemon */
 	int sock;		 /* -1: not connected */
 	struct pl_error err;
@@ -37,8 +37,9 @@ extern const struct cli_command cli_mirror_add;
 extern const struct cli_command cli_mirror_del;
 extern const struct cli_command cli_mirror_list;
 extern const struct cli_command cli_mirror_show;
-extern const struct cli_command cli_mirror_watch;
+extern const struct cli_command cli_mirror_stats;
 extern const struct cli_command cli_log_level;
+extern const struct cli_command cli_version;
 extern const struct cli_command cli_help;
 extern const struct cli_command cli_complete;
 
@@ -58,6 +59,10 @@ void cli_disconnect(struct cli *cli);
 enum cli_exit cli_usage_error(struct cli *cli, const char *fmt, ...) PL_PRINTF(2, 3);
 enum cli_exit cli_fail(struct cli *cli, int code, const char *fmt, ...) PL_PRINTF(3, 4);
 enum cli_exit cli_out_of_memory(struct cli *cli);
+/* A sentence on stderr beside an answer, with -j as {"warning": ...}. */
+void cli_warn(const struct cli *cli, const char *fmt, ...) PL_PRINTF(2, 3);
+/* What went wrong, on stderr: a sentence, or with @json {"error": {"code", "message", "exit"}}. */
+void cli_print_error(const struct pl_error *err, const char *command, bool json, enum cli_exit rc);
 /* Prints the answer for -j, indented. */
 enum cli_exit cli_print_json(struct cli *cli, const json_t *json);
 /* One line "key   text"; control bytes are masked. */
@@ -76,7 +81,15 @@ enum cli_style cli_reason_style(const char *reason);
 
 /* endpoint.c: how an endpoint object reads */
 
-/* "namespace/name" of its pod, else the container id, shortened where it is a long hash. */
+#define CLI_ENDPOINT_NAMES                                                                           \
+	"ENDPOINT is NAME of endpoint list, a container id or the first four or more digits of a\n"  \
+	"hash, a pod's name or NAMESPACE/NAME, one of its addresses, or its host end. NAME:IFNAME\n" \
+	"chooses one of a pod's interfaces."
+
+/*
+ * "namespace/name" of its pod, else the container id, shortened where it is a long hash: what
+ * every command takes as its name.
+ */
 const char *cli_endpoint_name(const json_t *endpoint, char *buf, size_t size);
 /* "10.0.0.5, fd00::5": host prefixes without their length. */
 const char *cli_endpoint_addresses(const json_t *endpoint, char *buf, size_t size);
@@ -87,18 +100,35 @@ enum cli_exit cli_print_reasons(struct cli *cli, const json_t *reasons, FILE *ou
 
 /* watch.c */
 
+/* --watch and --count, alike for every command that has them. */
+#define CLI_WATCH_OPTIONS                                                                          \
+	{.name = "watch",                                                                          \
+	 .letter = 'w',                                                                            \
+	 .arg = "SECONDS",                                                                         \
+	 .arg_optional = true,                                                                     \
+	 .help = "show rates, refreshed; default every second"},                                   \
+	{                                                                                          \
+		.name = "count", .letter = 'n', .arg = "N", .help = "exit after N refreshes"       \
+	}
+struct cli_watching {
+	bool on;
+	uint64_t interval_ms, count; /* count 0: no end */
+};
+enum cli_exit cli_watch_options(struct cli *cli, const struct cli_args *args,
+				struct cli_watching *ret);
+
 /* Prints one refresh to @out. */
 typedef enum cli_exit cli_tick(struct cli *cli, FILE *out, void *arg);
 /*
- * Waits @interval_ms, calls @tick, @count times (0: until a signal ends the program): the caller
- * took a first sample. On a terminal each refresh replaces the one before, cut to the screen;
- * elsewhere they follow each other. A daemon that goes away meanwhile is waited for.
+ * Waits for the interval, calls @tick, and so on: the caller took a first sample. On a terminal
+ * each refresh replaces the one before, cut to the screen; elsewhere they follow each other. A
+ * daemon that goes away meanwhile is waited for.
  */
-enum cli_exit cli_watch(struct cli *cli, uint64_t interval_ms, uint64_t count, cli_tick *tick,
+enum cli_exit cli_watch(struct cli *cli, const struct cli_watching *watching, cli_tick *tick,
 			void *arg);
-/* --watch's "SECONDS", fractions allowed. 0 or -EINVAL. */
-int cli_parse_interval(const char *text, uint64_t *ret_ms, struct pl_error *err);
 /* "2026-11-23T15:04:05Z" into @buf. */
 const char *cli_now_text(char *buf, size_t size);
+/* Columns of the terminal on stdout, 0 where there is none. */
+unsigned int cli_terminal_width(void);
 
 #endif

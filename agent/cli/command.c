@@ -5,7 +5,6 @@
  */
 #include "cli/command.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 
 enum { HELP_GAP = 2, HELP_COLUMN_MAX = 34 };
@@ -160,7 +159,8 @@ static int take_word(struct cli_args *args, const char *word, struct pl_error *e
 
 	if (command->subs) {
 		for (const struct cli_command *const *sub = command->subs; *sub; sub++) {
-			if (strcmp((*sub)->name, word))
+			if (strcmp((*sub)->name, word) &&
+			    (!(*sub)->alias || strcmp((*sub)->alias, word)))
 				continue;
 			if (args->depth == CLI_DEPTH_MAX)
 				return pl_fail(err, -EINVAL, "commands nest too deep");
@@ -175,13 +175,17 @@ static int take_word(struct cli_args *args, const char *word, struct pl_error *e
 	return 0;
 }
 
-/* An optional value is told from the next word of the command by being a number. */
+static bool is_option(const char *word)
+{
+	return word[0] == '-' && word[1];
+}
+
 static bool settle_pending(struct cli_args *args, const char *word, int *rc, struct pl_error *err)
 {
 	const struct cli_option *option = args->pending;
 
 	args->pending = NULL;
-	if (option->arg_optional && !(word && isdigit((unsigned char)word[0]))) {
+	if (option->arg_optional && (!word || is_option(word))) {
 		*rc = give(args, option, NULL, err);
 		return false;
 	}
@@ -205,7 +209,7 @@ static int take(struct cli_args *args, const char *word, struct pl_error *err)
 		args->ended = true;
 		return 0;
 	}
-	if (word[0] == '-' && word[1])
+	if (is_option(word))
 		return word[1] == '-' ? take_option(args, word, err)
 				      : take_letters(args, word, err);
 	return take_word(args, word, err);
@@ -223,12 +227,44 @@ int cli_parse(const struct cli_command *root, int argc, char *const *argv, struc
 		rc = take(ret, argv[i], err);
 	if (rc)
 		return rc;
-	if (ret->pending && ret->pending->arg_optional)
-		settle_pending(ret, NULL, &rc, err);
-	if (ret->pending)
+	if (ret->pending && !ret->pending->arg_optional)
 		return pl_fail(err, -EINVAL, "--%s needs a value: %s", ret->pending->name,
 			       ret->pending->arg);
+	if (ret->pending) {
+		const struct cli_option *option = ret->pending;
+
+		settle_pending(ret, NULL, &rc, err);
+		ret->pending = option; /* the next word would still be its value */
+	}
 	return rc;
+}
+
+/* What is sent to the daemon, and printed as JSON, is text. */
+static bool is_text(const char *word)
+{
+	size_t left = strlen(word);
+
+	while (left) {
+		size_t n = pl_utf8_char(word, left);
+
+		if (!n)
+			return false;
+		word += n;
+		left -= n;
+	}
+	return true;
+}
+
+static int check_text(const struct cli_args *args, struct pl_error *err)
+{
+	for (size_t i = 0; i < args->n_words; i++)
+		if (!is_text(args->words[i]))
+			return pl_fail(err, -EINVAL, "'%s' is not valid UTF-8", args->words[i]);
+	for (size_t i = 0; i < args->n_given; i++)
+		if (args->given[i].value && !is_text(args->given[i].value))
+			return pl_fail(err, -EINVAL, "--%s: '%s' is not valid UTF-8",
+				       args->given[i].option->name, args->given[i].value);
+	return 0;
 }
 
 int cli_check_words(const struct cli_args *args, struct pl_error *err)
@@ -240,9 +276,9 @@ int cli_check_words(const struct cli_args *args, struct pl_error *err)
 	if (args->n_words < command->min_words)
 		return pl_fail(err, -EINVAL, "%s is missing", command->args);
 	if (args->n_words > command->max_words)
-		return pl_fail(err, -EINVAL, "'%s' is one word too many",
+		return pl_fail(err, -EINVAL, "unexpected argument '%s'",
 			       args->words[command->max_words]);
-	return 0;
+	return command->raw ? 0 : check_text(args, err);
 }
 
 const char *cli_next_value(const struct cli_args *args, const char *option, size_t *cursor)
@@ -388,6 +424,8 @@ void cli_print_help(const struct cli_args *args, FILE *out)
 
 	print_usage(args, out);
 	fprintf(out, "\n%s.\n", command->summary);
+	if (command->alias)
+		fprintf(out, "%s is short for it.\n", command->alias);
 	if (command->about)
 		fprintf(out, "\n%s\n", command->about);
 	if (command->subs) {

@@ -16,7 +16,6 @@
 enum cli_word {
 	CLI_WORD_OTHER,
 	CLI_WORD_ENDPOINT,
-	CLI_WORD_CONTAINER, /* an endpoint by its container id alone */
 	CLI_WORD_MIRROR,
 	CLI_WORD_NETNS,
 	CLI_WORD_DEVICE,
@@ -29,7 +28,7 @@ struct cli_option {
 	const char *name;    /* without the dashes; NULL ends a list */
 	char letter;	     /* 0: none */
 	bool many;	     /* may be given more than once */
-	bool arg_optional;   /* the value follows only where it is a number, or after '=' */
+	bool arg_optional;   /* may be left out: at the end of the line, before another option */
 	const char *arg;     /* the value as --help names it; NULL: a switch */
 	const char *choices; /* "a|b|c": no other value is taken; NULL: any */
 	enum cli_word word;
@@ -49,6 +48,7 @@ enum cli_exit {
 
 struct cli_command {
 	const char *name;
+	const char *alias;		       /* a shorter name; NULL: none */
 	const char *args;		       /* of the usage line; NULL: none */
 	const char *summary;		       /* one line, no full stop */
 	const char *about;		       /* further text of its own --help; NULL: none */
@@ -70,7 +70,7 @@ struct cli_args {
 		const char *value; /* NULL: a switch, or an optional value left out */
 	} given[CLI_WORDS_MAX];
 	size_t n_given;
-	const struct cli_option *pending; /* still waits for its value */
+	const struct cli_option *pending; /* the last word, whose value may come next */
 	bool ended;			  /* "--" was seen */
 };
 
@@ -81,7 +81,7 @@ struct cli_args {
  */
 int cli_parse(const struct cli_command *root, int argc, char *const *argv, struct cli_args *ret,
 	      struct pl_error *err);
-/* Enough words, not too many, and no bare group of commands. 0 or -EINVAL. */
+/* Enough words, not too many, valid UTF-8, and no bare group of commands. 0 or -EINVAL. */
 int cli_check_words(const struct cli_args *args, struct pl_error *err);
 
 const struct cli_command *cli_command_of(const struct cli_args *args);

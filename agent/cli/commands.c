@@ -11,43 +11,50 @@ static const struct cli_command *const endpoint_commands[] = {
 
 static const struct cli_command endpoint = {
 	.name = "endpoint",
-	.summary = "The pods of this node",
+	.summary = "Manage the pods of this node",
 	.subs = endpoint_commands,
 };
 
 static const struct cli_command *const mirror_commands[] = {
 	&cli_mirror_list, &cli_mirror_show,  &cli_mirror_add,
-	&cli_mirror_del,  &cli_mirror_watch, NULL,
+	&cli_mirror_del,  &cli_mirror_stats, NULL,
 };
 
 static const struct cli_command mirror = {
 	.name = "mirror",
-	.summary = "Copies of packets for those who watch",
+	.summary = "Mirror packets to an analyser",
 	.subs = mirror_commands,
 };
 
 static const struct cli_command *const commands[] = {
-	&cli_status, &endpoint, &cli_stats, &mirror, &cli_log_level, &cli_help, &cli_complete, NULL,
+	&cli_status,  &endpoint, &cli_stats,	&mirror, &cli_log_level,
+	&cli_version, &cli_help, &cli_complete, NULL,
 };
 
 static const struct cli_option options[] = {
-	{.name = "json", .letter = 'j', .help = "print JSON, with raw numbers"},
+	{.name = "json", .letter = 'j', .help = "print JSON, with raw numbers; errors, too"},
+	{.name = "output",
+	 .letter = 'o',
+	 .arg = "FORMAT",
+	 .choices = "json|table|wide",
+	 .help = "json: as -j; wide: all columns, nothing broken"},
 	{.name = "socket",
 	 .arg = "PATH",
 	 .word = CLI_WORD_FILE,
-	 .help = "podlaned's, instead of $PODLANE_SOCKET or /run/podlane/podlane.sock"},
+	 .help = "control socket; default $PODLANE_SOCKET or "
+		 "/run/podlane/podlane.sock"},
 	{.name = "color",
 	 .arg = "WHEN",
 	 .choices = "auto|always|never",
-	 .help = "auto: on a terminal without NO_COLOR"},
-	{.name = "help", .letter = 'h', .help = "this text; also after a command"},
-	{.name = "version", .letter = 'V', .help = "the version of this program"},
+	 .help = "auto: on a terminal, unless NO_COLOR is set"},
+	{.name = "help", .letter = 'h', .help = "print help and exit"},
+	{.name = "version", .letter = 'V', .help = "print the version and exit"},
 	{0},
 };
 
 const struct cli_command cli_root = {
 	.name = "podlane",
-	.summary = "Drive and inspect podlane, the pod networking of this node",
+	.summary = "Manage and inspect podlane, the pod networking of this node",
 	.options = options,
 	.subs = commands,
 };

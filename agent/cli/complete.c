@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * podlane complete WORD...: what the last word could become, one candidate a line: commands and
- * options from the table, names from the daemon and the node. The shell's completion calls it,
+ * podlane complete WORD...: completions of the last word, one per line: commands and options from
+ * the table, names from the daemon and the node. The shell's completion calls it,
  * so it stays silent whatever fails, and waits for the daemon half a second at most. After
  * "--option=" the candidates are values alone, as bash splits words there.
  */
@@ -36,7 +36,13 @@ static void offer_choices(const char *prefix, const char *choices)
 	}
 }
 
-static void offer_folder(const char *prefix, const char *path)
+/* Loopback devices and podlane's own are refused as targets of a mirror session. */
+static bool is_target(const char *device)
+{
+	return strcmp(device, "lo") && strncmp(device, "plm-", 4);
+}
+
+static void offer_folder(const char *prefix, const char *path, bool (*is_wanted)(const char *name))
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -44,34 +50,25 @@ static void offer_folder(const char *prefix, const char *path)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] != '.')
+		if (entry->d_name[0] != '.' && (!is_wanted || is_wanted(entry->d_name)))
 			offer(prefix, "", entry->d_name);
 	}
 	closedir(dir);
 }
 
-static void offer_endpoint(const char *prefix, const json_t *e, bool pods)
+/* The daemon chooses: a node may have thousands. */
+static void offer_endpoints(struct cli *cli, const char *prefix)
 {
-	const json_t *pod = json_object_get(e, "pod");
-	char name[600];
-
-	offer(prefix, "", cli_str(e, "containerId"));
-	if (!pods || !cli_str(pod, "name")[0])
-		return;
-	snprintf(name, sizeof(name), "%s/%s", cli_str(pod, "namespace"), cli_str(pod, "name"));
-	offer(prefix, "", name);
-}
-
-static void offer_endpoints(struct cli *cli, const char *prefix, bool pods)
-{
+	json_t *request = cli_request("endpoint.names");
 	pl_autojson json_t *reply = NULL;
-	const json_t *e;
+	const json_t *name;
 	size_t i;
 
-	if (cli_call(cli, cli_request("endpoint.list"), -1, &reply))
+	json_object_set_new(request, "prefix", json_string(prefix));
+	if (cli_call(cli, request, -1, &reply))
 		return;
-	json_array_foreach (json_object_get(reply, "endpoints"), i, e)
-		offer_endpoint(prefix, e, pods);
+	json_array_foreach (json_object_get(reply, "names"), i, name)
+		offer(prefix, "", json_string_value(name) ?: "");
 }
 
 static void offer_mirrors(struct cli *cli, const char *prefix)
@@ -96,26 +93,22 @@ static void offer_word(struct cli *cli, const char *prefix, enum cli_word word)
 {
 	switch (word) {
 	case CLI_WORD_ENDPOINT:
-		offer_endpoints(cli, prefix, true);
-		break;
-	case CLI_WORD_CONTAINER:
-		offer_endpoints(cli, prefix, false);
+		offer_endpoints(cli, prefix);
 		break;
 	case CLI_WORD_MIRROR:
 		offer_mirrors(cli, prefix);
 		break;
 	case CLI_WORD_NETNS:
-		offer_folder(prefix, "/run/netns");
+		offer_folder(prefix, "/run/netns", NULL);
 		break;
 	case CLI_WORD_DEVICE:
-		offer_folder(prefix, "/sys/class/net");
+		offer_folder(prefix, "/sys/class/net", is_target);
 		break;
 	case CLI_WORD_LEVEL:
 		offer_choices(prefix, "error|warn|info|debug");
 		break;
 	case CLI_WORD_COMMAND:
-		offer_commands(prefix, &cli_root);
-		break;
+		break;	    /* by offer_next(), which knows the words before */
 	case CLI_WORD_FILE: /* the shell knows files better */
 	case CLI_WORD_OTHER:
 		break;
@@ -144,6 +137,16 @@ static void offer_value(struct cli *cli, const char *prefix, const struct cli_op
 		offer_word(cli, prefix, option->word);
 }
 
+/* "help endpoint s" completes as "endpoint s" does. */
+static void offer_help(const struct cli_args *args, const char *last)
+{
+	struct cli_args topic;
+	struct pl_error ignored;
+
+	if (!cli_parse(&cli_root, (int)args->n_words, (char *const *)args->words, &topic, &ignored))
+		offer_commands(last, cli_command_of(&topic));
+}
+
 static void offer_next(struct cli *cli, const struct cli_args *args, const char *last)
 {
 	const struct cli_command *command = cli_command_of(args);
@@ -156,8 +159,12 @@ static void offer_next(struct cli *cli, const struct cli_args *args, const char 
 			    cli_find_option(args, last + 2, (size_t)(equals - last) - 2));
 	else if (last[0] == '-' && !args->ended)
 		offer_options(last, args);
+	else if (args->pending)
+		; /* a number that may be left out */
 	else if (command->subs)
 		offer_commands(last, command);
+	else if (command->word == CLI_WORD_COMMAND)
+		offer_help(args, last);
 	else if (args->n_words < command->max_words)
 		offer_word(cli, last, command->word);
 }
@@ -183,7 +190,7 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 const struct cli_command cli_complete = {
 	.name = "complete",
 	.args = "[WORD...]",
-	.summary = "For the shell's completion: what the last word could become",
+	.summary = "Print completions for the last word, one per line",
 	.max_words = CLI_WORDS_MAX,
 	.raw = true,
 	.run = run,

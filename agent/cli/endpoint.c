@@ -3,16 +3,7 @@
  * How an endpoint reads, for the subcommands that print one: its name, addresses and counters.
  */
 #include "cli/cli.h"
-
-enum { HASH_MIN = 32, HASH_SHOWN = 12 };
-
-/* Runtimes name containers by long hex hashes, of which people use the first 12 digits. */
-static bool is_hash(const char *id)
-{
-	size_t len = strlen(id);
-
-	return len >= HASH_MIN && strspn(id, "0123456789abcdef") == len;
-}
+#include "common/record.h"
 
 const char *cli_endpoint_name(const json_t *endpoint, char *buf, size_t size)
 {
@@ -23,7 +14,8 @@ const char *cli_endpoint_name(const json_t *endpoint, char *buf, size_t size)
 		snprintf(buf, size, "%s%s%s", cli_str(pod, "namespace"),
 			 cli_str(pod, "namespace")[0] ? "/" : "", cli_str(pod, "name"));
 	else
-		snprintf(buf, size, "%.*s", is_hash(id) ? HASH_SHOWN : (int)(size - 1), id);
+		snprintf(buf, size, "%.*s",
+			 pl_container_is_hash(id) ? PL_HASH_SHOWN : (int)(size - 1), id);
 	return buf;
 }
 
@@ -69,7 +61,11 @@ static int by_place(const void *a, const void *b)
 enum cli_exit cli_print_reasons(struct cli *cli, const json_t *reasons, FILE *out)
 {
 	static const struct cli_column columns[] = {
-		{"DIRECTION"}, {"REASON"}, {"PACKETS", true}, {"BYTES", true}, {"MEANING"},
+		{"DIR"},
+		{"REASON"},
+		{"PACKETS", .right = true},
+		{"BYTES", .right = true},
+		{"MEANING", .wrap = true},
 	};
 	pl_cleanup(cli_table_freep) struct cli_table *table =
 		cli_table_new(columns, PL_ARRAY_SIZE(columns));
@@ -95,5 +91,5 @@ enum cli_exit cli_print_reasons(struct cli *cli, const json_t *reasons, FILE *ou
 			 cli_format_bytes((double)cli_u64(row, "bytes"), bytes));
 		cli_cell(table, CLI_FAINT, "%s", text ? text : "(unknown to this podlane)");
 	}
-	return cli_table_print(table, out, cli->colour) ? cli_out_of_memory(cli) : CLI_OK;
+	return cli_table_print(table, out, &cli->look) ? cli_out_of_memory(cli) : CLI_OK;
 }

@@ -19,7 +19,7 @@ static enum cli_exit add_ips(struct cli *cli, const struct cli_args *args, json_
 
 		if (pl_ip_parse(text, &ip)) {
 			json_decref(ips);
-			return cli_usage_error(cli, "--ip %s: no IPv4 or IPv6 address", text);
+			return cli_usage_error(cli, "--ip: '%s' is not a valid IP address", text);
 		}
 		json_array_append_new(ips, json_string(pl_ip_format(&ip, canonical)));
 	}
@@ -38,7 +38,7 @@ static enum cli_exit add_names(struct cli *cli, const struct cli_args *args,
 	struct pl_mac parsed;
 
 	if (!pl_ifname_valid(ifname))
-		return cli_usage_error(cli, "--ifname %s: no valid interface name", ifname);
+		return cli_usage_error(cli, "--ifname: '%s' is not a valid interface name", ifname);
 	if (!id[0])
 		return cli_usage_error(cli,
 				       "%s gives no valid container id: choose one with --name "
@@ -47,11 +47,11 @@ static enum cli_exit add_names(struct cli *cli, const struct cli_args *args,
 	if (!pl_name_valid(id))
 		return cli_usage_error(
 			cli,
-			"--name %s: a container id is of letters, digits, '_', '.' and "
-			"'-', and starts with a letter or digit",
+			"--name: '%s' is not a valid container id: letters, digits, '_', '.' and "
+			"'-', beginning with a letter or digit",
 			id);
 	if (mac && pl_mac_parse(mac, &parsed))
-		return cli_usage_error(cli, "--mac %s: no MAC address", mac);
+		return cli_usage_error(cli, "--mac: '%s' is not a valid MAC address", mac);
 	json_object_set_new(request, "containerId", json_string(id));
 	json_object_set_new(request, "ifname", json_string(ifname));
 	json_object_set_new(request, "netns", json_string(ns->path));
@@ -219,7 +219,7 @@ static const struct cli_option options[] = {
 	{.name = "ip",
 	 .arg = "ADDRESS",
 	 .many = true,
-	 .help = "ask for this address of the network's ranges"},
+	 .help = "request this address of the network's ranges"},
 	{.name = "ifname", .arg = "NAME", .help = "interface in the namespace; default eth0"},
 	{.name = "name", .arg = "ID", .help = "container id; default the namespace's name"},
 	{.name = "network",
@@ -230,22 +230,22 @@ static const struct cli_option options[] = {
 	{.name = "netkit-mode",
 	 .arg = "MODE",
 	 .choices = "l3|l2",
-	 .help = "with netkit: without or with Ethernet"},
+	 .help = "netkit without (l3) or with (l2) Ethernet"},
 	{.name = "mtu", .arg = "BYTES", .help = "of both ends; default the uplink's"},
 	{.name = "mac", .arg = "MAC", .help = "of the pod's end"},
 	{.name = "allow",
 	 .arg = "WHAT",
 	 .many = true,
 	 .choices = "vlan|non-ip|link-local",
-	 .help = "let it send this, though it cannot be verified"},
-	{.name = "no-antispoof", .help = "let it send from foreign addresses"},
+	 .help = "let the pod send this, though podlane cannot verify it"},
+	{.name = "no-antispoof", .help = "do not check source addresses"},
 	{0},
 };
 
 const struct cli_command cli_endpoint_add = {
 	.name = "add",
 	.args = "NETNS",
-	.summary = "Give a network namespace a link and addresses",
+	.summary = "Add a link and addresses to a network namespace",
 	.about =
 		"NETNS is a name as 'ip netns' knows it, a path, or pid:N for the namespace of a process.",
 	.options = options,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * podlane endpoint list: one line an endpoint, in the order of their ids.
+ * podlane endpoint list: one row for each endpoint, in the order of their ids.
  */
 #include "cli/cli.h"
 
@@ -50,13 +50,22 @@ static void add_row(struct cli_table *table, const json_t *e)
 			  : "yes");
 	cli_cell(table, CLI_PLAIN, "%s", attached_text(e, text, sizeof(text)));
 	cli_cell(table, CLI_PLAIN, "%s", cli_str(e, "network"));
+	cli_cell(table, CLI_PLAIN, "%s", cli_str(e, "containerId"));
 }
 
 static enum cli_exit print_table(struct cli *cli, const json_t *endpoints)
 {
 	static const struct cli_column columns[] = {
-		{"ID", true}, {"NAME"},	 {"IFNAME"}, {"ADDRESSES"}, {"HOST END"},
-		{"LINK"},     {"READY"}, {"ATTACH"}, {"NETWORK"},
+		{"ID", .right = true},
+		{"NAME", .wrap = true},
+		{"IFNAME"},
+		{"ADDRESSES", .wrap = true},
+		{"HOST END", .wide = true},
+		{"LINK"},
+		{"READY"},
+		{"ATTACH", .wide = true},
+		{"NETWORK", .wide = true},
+		{"CONTAINER", .wide = true},
 	};
 	pl_cleanup(cli_table_freep) struct cli_table *table =
 		cli_table_new(columns, PL_ARRAY_SIZE(columns));
@@ -70,7 +79,7 @@ static enum cli_exit print_table(struct cli *cli, const json_t *endpoints)
 	qsort(sorted, n, sizeof(*sorted), by_id);
 	for (size_t i = 0; i < n; i++)
 		add_row(table, sorted[i]);
-	return cli_table_print(table, stdout, cli->colour) ? cli_out_of_memory(cli) : CLI_OK;
+	return cli_table_print(table, stdout, &cli->look) ? cli_out_of_memory(cli) : CLI_OK;
 }
 
 static enum cli_exit run(struct cli *cli, const struct cli_args *args)
@@ -87,9 +96,11 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 
 const struct cli_command cli_endpoint_list = {
 	.name = "list",
-	.summary = "The pods of this node, a line each",
+	.alias = "ls",
+	.summary = "List the pods on this node",
 	.about =
-		"READY is \"no\" where the fast path leaves the pod to the stack, and \"shaped\" where a\n"
-		"queueing discipline on the host end does; endpoint show says why.",
+		"NAME is what every other command takes. READY is \"no\" where the fast path leaves the pod\n"
+		"to the stack, and \"shaped\" where a queueing discipline on the host end does; endpoint\n"
+		"show says why.",
 	.run = run,
 };

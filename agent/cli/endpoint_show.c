@@ -57,7 +57,7 @@ static void print_state(const struct cli *cli, const json_t *e, FILE *out)
 	char allow[128];
 
 	fprintf(out, "%-12s ", "ready");
-	cli_styled(out, cli->colour, ready ? CLI_GOOD : CLI_BAD, ready ? "yes" : "no");
+	cli_styled(out, cli->look.colour, ready ? CLI_GOOD : CLI_BAD, ready ? "yes" : "no");
 	if (!ready && cli_str(e, "notReady")[0])
 		fprintf(out, ": %s", cli_str(e, "notReady"));
 	fputc('\n', out);
@@ -65,8 +65,8 @@ static void print_state(const struct cli *cli, const json_t *e, FILE *out)
 		cli_field(out, "shaped",
 			  "yes: a queueing discipline on the host end; everything "
 			  "to this pod goes through the stack");
-	cli_field(out, "attached", "from-pod by %s, to-pod by %s", from[0] ? from : "nothing",
-		  to[0] ? to : "nothing");
+	cli_field(out, "attached", "from-pod: %s, to-pod: %s", from[0] ? from : "not attached",
+		  to[0] ? to : "not attached");
 	cli_field(out, "antispoof", "%s", cli_bool(e, "antispoof") ? "on" : "OFF");
 	cli_join(json_object_get(e, "allow"), allow, sizeof(allow));
 	if (allow[0])
@@ -122,9 +122,8 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 const struct cli_command cli_endpoint_show = {
 	.name = "show",
 	.args = "ENDPOINT",
-	.summary = "Everything about one pod, its counters explained",
-	.about = "ENDPOINT is a container id or its beginning, CONTAINER:IFNAME, a pod's name or\n"
-		 "NAMESPACE/NAME, one of its addresses, or the name of its host end.",
+	.summary = "Show everything about a pod, and what its counters mean",
+	.about = CLI_ENDPOINT_NAMES,
 	.min_words = 1,
 	.max_words = 1,
 	.word = CLI_WORD_ENDPOINT,

@@ -17,7 +17,7 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 const struct cli_command cli_help = {
 	.name = "help",
 	.args = "[COMMAND]",
-	.summary = "Help on a command, as COMMAND --help gives it",
+	.summary = "Show the help of a command, as COMMAND --help does",
 	.max_words = CLI_DEPTH_MAX,
 	.word = CLI_WORD_COMMAND,
 	.run = run,

@@ -14,7 +14,7 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 
 	if (args->n_words && pl_log_level_parse(args->words[0], &level)) {
 		json_decref(request);
-		return cli_usage_error(cli, "'%s' is no level: error, warn, info or debug",
+		return cli_usage_error(cli, "'%s' is not a valid level: error, warn, info or debug",
 				       args->words[0]);
 	}
 	if (args->n_words)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * podlane: reads the command line, runs one subcommand, prints its error if there is one. The
- * only file of the program that writes errors to stderr or decides on colours.
+ * only file of the program that decides how output looks.
  */
 #include "cli/cli.h"
 #include "common/proto.h"
@@ -25,15 +25,39 @@ static bool want_colour(const struct cli_args *args)
 	return isatty(STDOUT_FILENO) && !(no && *no) && term && strcmp(term, "dumb");
 }
 
+/* Looked for in words alone: also a line that cannot be parsed may ask for JSON. */
+static bool want_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		if (!strcmp(argv[i], "-j") || !strcmp(argv[i], "--json") ||
+		    !strcmp(argv[i], "-ojson") || !strcmp(argv[i], "--output=json") ||
+		    (i + 1 < argc && (!strcmp(argv[i], "-o") || !strcmp(argv[i], "--output")) &&
+		     !strcmp(argv[i + 1], "json")))
+			return true;
+	}
+	return false;
+}
+
 static int print_error(const struct cli *cli, const struct cli_args *args, enum cli_exit rc)
 {
 	char path[128];
 
-	cli_command_path(args, path, sizeof(path));
-	fprintf(stderr, "podlane%s%s: %s\n", path[0] ? " " : "", path, cli->err.text);
-	if (rc == CLI_USAGE)
-		fprintf(stderr, "See podlane%s%s --help.\n", path[0] ? " " : "", path);
+	cli_print_error(&cli->err, cli_command_path(args, path, sizeof(path)), cli->json, rc);
 	return rc;
+}
+
+static enum cli_exit choose_output(struct cli *cli, const struct cli_args *args)
+{
+	const char *output = cli_value(args, "output");
+
+	cli->json = cli_given(args, "json");
+	if (cli->json && output && strcmp(output, "json"))
+		return cli_usage_error(cli, "--json and --output %s exclude each other", output);
+	cli->json |= output && !strcmp(output, "json");
+	cli->look.wide = output && !strcmp(output, "wide");
+	cli->look.width = cli->look.wide ? 0 : cli_terminal_width();
+	cli->look.colour = want_colour(args);
+	return CLI_OK;
 }
 
 static enum cli_exit run(struct cli *cli, const struct cli_args *args)
@@ -49,7 +73,7 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 		return CLI_OK;
 	}
 	if (cli_check_words(args, &cli->err)) {
-		if (cli_command_of(args)->subs)
+		if (cli_command_of(args)->subs && !cli->json)
 			cli_print_help(args, stderr);
 		return CLI_USAGE;
 	}
@@ -64,12 +88,13 @@ int main(int argc, char **argv)
 	struct cli_args args;
 	enum cli_exit rc;
 
+	cli.json = want_json(argc, argv);
 	if (cli_parse(&cli_root, argc > 0 ? argc - 1 : 0, argv + 1, &args, &cli.err))
 		return print_error(&cli, &args, CLI_USAGE);
 	cli.socket = socket_path(&args);
-	cli.json = cli_given(&args, "json");
-	cli.colour = want_colour(&args);
-	rc = run(&cli, &args);
+	rc = choose_output(&cli, &args);
+	if (!rc)
+		rc = run(&cli, &args);
 	if (!rc && (fflush(stdout) || ferror(stdout)))
 		rc = cli_fail(&cli, -EIO, "cannot write to the standard output");
 	return rc ? print_error(&cli, &args, rc) : CLI_OK;

@@ -20,15 +20,16 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 	if (cli->json)
 		return cli_print_json(cli, reply);
 	mirror = json_object_get(reply, "mirror");
-	printf("%s is gone; it sent %" PRIu64 " copies\n", args->words[0],
+	printf("deleted %s; it sent %" PRIu64 " copies\n", args->words[0],
 	       cli_mirror_counter(mirror, "sent"));
 	return CLI_OK;
 }
 
 const struct cli_command cli_mirror_del = {
 	.name = "del",
+	.alias = "rm",
 	.args = "NAME",
-	.summary = "End a mirror session",
+	.summary = "Delete a mirror session",
 	.min_words = 1,
 	.max_words = 1,
 	.word = CLI_WORD_MIRROR,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * podlane mirror list: one line a session.
+ * podlane mirror list: one row for each session.
  */
 #include "cli/mirror_text.h"
 
@@ -24,8 +24,10 @@ static void add_row(struct cli_table *table, const json_t *m)
 static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 {
 	static const struct cli_column columns[] = {
-		{"NAME"},   {"STATE"},	    {"ENDPOINTS"},  {"DIRECTION"},
-		{"TARGET"}, {"SENT", true}, {"LOST", true}, {"FILTER"},
+		{"NAME", .wrap = true},	     {"STATE"},
+		{"ENDPOINTS", .wrap = true}, {"DIR"},
+		{"TARGET", .wrap = true},    {"SENT", .right = true},
+		{"LOST", .right = true},     {"FILTER", .wrap = true},
 	};
 	pl_cleanup(cli_table_freep) struct cli_table *table =
 		cli_table_new(columns, PL_ARRAY_SIZE(columns));
@@ -42,11 +44,12 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 		return cli_out_of_memory(cli);
 	json_array_foreach (json_object_get(reply, "mirrors"), i, mirror)
 		add_row(table, mirror);
-	return cli_table_print(table, stdout, cli->colour) ? cli_out_of_memory(cli) : CLI_OK;
+	return cli_table_print(table, stdout, &cli->look) ? cli_out_of_memory(cli) : CLI_OK;
 }
 
 const struct cli_command cli_mirror_list = {
 	.name = "list",
-	.summary = "The mirror sessions, a line each",
+	.alias = "ls",
+	.summary = "List the mirror sessions",
 	.run = run,
 };

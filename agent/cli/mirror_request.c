@@ -18,8 +18,10 @@ static enum cli_exit add_endpoints(struct cli *cli, const struct cli_args *args,
 	json_object_set_new(request, "endpoints", endpoints);
 	while ((query = cli_next_value(args, "endpoint", &cursor)))
 		json_array_append_new(endpoints, json_string(query));
-	if (all == (json_array_size(endpoints) > 0))
-		return cli_usage_error(cli, "say whose packets: --endpoint ENDPOINT or --all");
+	if (all && json_array_size(endpoints))
+		return cli_usage_error(cli, "--endpoint and --all exclude each other");
+	if (!all && !json_array_size(endpoints))
+		return cli_usage_error(cli, "specify --endpoint or --all");
 	if (all)
 		json_array_append_new(endpoints, json_string("all"));
 	return CLI_OK;
@@ -60,7 +62,7 @@ static enum cli_exit set_ip(struct cli *cli, const char *option, const char *val
 	struct pl_ip ip;
 
 	if (pl_ip_parse(value, &ip))
-		return cli_usage_error(cli, "--%s %s: no IPv4 or IPv6 address", option, value);
+		return cli_usage_error(cli, "--%s: '%s' is not a valid IP address", option, value);
 	json_object_set_new(into, key, json_string(pl_ip_format(&ip, canonical)));
 	return CLI_OK;
 }
@@ -78,7 +80,7 @@ static enum cli_exit check_tunnel_options(struct cli *cli, const struct cli_args
 
 	for (size_t i = 0; i < PL_ARRAY_SIZE(rules); i++) {
 		if (cli_given(args, rules[i].option) && !strstr(rules[i].kinds, kind))
-			return cli_usage_error(cli, "--%s means nothing with --to-%s",
+			return cli_usage_error(cli, "--%s is not valid with --to-%s",
 					       rules[i].option, kind);
 	}
 	if (!strcmp(kind, "vxlan") && !cli_given(args, "vni"))
@@ -128,8 +130,8 @@ static enum cli_exit add_target(struct cli *cli, const struct cli_args *args, js
 		value = cli_value(args, option);
 	}
 	if (!kind)
-		return cli_usage_error(cli, "say where to: --to-device, --to-endpoint, --to-vxlan, "
-					    "--to-gre or --to-erspan");
+		return cli_usage_error(cli, "specify a target: --to-device, --to-endpoint, "
+					    "--to-vxlan, --to-gre or --to-erspan");
 	rc = check_tunnel_options(cli, args, kind);
 	if (rc)
 		return rc;
@@ -154,7 +156,8 @@ static enum cli_exit add_amount(struct cli *cli, const struct cli_args *args, js
 	enum cli_exit rc;
 
 	if (cli_given(args, "sample-packets") && cli_given(args, "sample-flows"))
-		return cli_usage_error(cli, "--sample-packets and --sample-flows: choose one");
+		return cli_usage_error(cli,
+				       "--sample-packets and --sample-flows exclude each other");
 	rc = set_number(cli, args, "sample-packets", 1, UINT32_MAX, sample, "packets");
 	if (!rc)
 		rc = set_number(cli, args, "sample-flows", 1, UINT32_MAX, sample, "flows");
@@ -185,8 +188,8 @@ enum cli_exit cli_mirror_request(struct cli *cli, const struct cli_args *args, j
 	if (!pl_name_valid(args->words[0]))
 		return cli_usage_error(
 			cli,
-			"'%s' is no name of a session: letters, digits, '_', '.' and "
-			"'-', starting with a letter or digit",
+			"'%s' is not a valid session name: letters, digits, '_', '.' and '-', "
+			"beginning with a letter or digit",
 			args->words[0]);
 	json_object_set_new(request, "name", json_string(args->words[0]));
 	json_object_set_new(request, "direction",

@@ -50,6 +50,9 @@ static void print_selection(const json_t *m, FILE *out)
 		cli_field(out, "endpoints", "%s (%" PRIu64 " now)", text, cli_u64(m, "selected"));
 	else
 		cli_field(out, "endpoints", "%s", text);
+	cli_join(json_object_get(m, "unmatched"), text, sizeof(text));
+	if (text[0])
+		cli_field(out, "unmatched", "%s: no endpoint has this name yet", text);
 	cli_field(out, "direction", "%s", cli_str(m, "direction"));
 	cli_field(out, "filter", "%s", filter[0] ? filter : "none: every packet");
 	cli_field(out, "drops", "%s", cli_bool(m, "includeDrops") ? "included" : "not included");
@@ -60,7 +63,7 @@ static void print_session(const struct cli *cli, const json_t *m, FILE *out)
 	cli_field(out, "name", "%s%s", cli_str(m, "name"),
 		  cli_bool(m, "declared") ? ", of the daemon's configuration" : "");
 	fprintf(out, "%-12s ", "state");
-	cli_styled(out, cli->colour, cli_mirror_style(m), cli_str(m, "state"));
+	cli_styled(out, cli->look.colour, cli_mirror_style(m), cli_str(m, "state"));
 	fprintf(out, "%s%s\n", cli_str(m, "why")[0] ? ": " : "", cli_str(m, "why"));
 	print_selection(m, out);
 	print_target(m, out);
@@ -69,7 +72,8 @@ static void print_session(const struct cli *cli, const json_t *m, FILE *out)
 
 static enum cli_exit print_counters(struct cli *cli, const json_t *m, FILE *out)
 {
-	static const struct cli_column columns[] = {{"COUNTER"}, {"VALUE", true}, {"MEANING"}};
+	static const struct cli_column columns[] = {
+		{"COUNTER"}, {"VALUE", .right = true}, {"MEANING", .wrap = true}};
 	pl_cleanup(cli_table_freep) struct cli_table *table =
 		cli_table_new(columns, PL_ARRAY_SIZE(columns));
 	json_t *counters = json_object_get(m, "counters"), *value;
@@ -89,7 +93,7 @@ static enum cli_exit print_counters(struct cli *cli, const json_t *m, FILE *out)
 		cli_cell(table, CLI_FAINT, "%s", text ? text : "(unknown to this podlane)");
 	}
 	fputc('\n', out);
-	if (cli_table_print(table, out, cli->colour))
+	if (cli_table_print(table, out, &cli->look))
 		return cli_out_of_memory(cli);
 	if (cli_str(counters, "lastError")[0])
 		fprintf(out, "\nThe last copy that failed: %s\n", cli_str(counters, "lastError"));
@@ -115,7 +119,7 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 const struct cli_command cli_mirror_show = {
 	.name = "show",
 	.args = "NAME",
-	.summary = "One mirror session, its counters explained",
+	.summary = "Show a mirror session and what its counters mean",
 	.min_words = 1,
 	.max_words = 1,
 	.word = CLI_WORD_MIRROR,

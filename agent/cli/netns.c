@@ -22,7 +22,7 @@ static int path_of(const char *what, struct cli_netns *ns, struct pl_error *err)
 
 	if (!strncmp(what, "pid:", 4)) {
 		if (pl_parse_u64(what + 4, 1, INT_MAX, &pid))
-			return pl_fail(err, -EINVAL, "'%s' is no process id", what + 4);
+			return pl_fail(err, -EINVAL, "'%s' is not a valid process id", what + 4);
 		snprintf(ns->path, sizeof(ns->path), "/proc/%" PRIu64 "/ns/net", pid);
 		snprintf(ns->id, sizeof(ns->id), "pid-%" PRIu64, pid);
 		return 0;
@@ -86,10 +86,11 @@ int cli_netns_open(const char *what, struct cli_netns *ret, struct pl_error *err
 	if (fd < 0)
 		return fail_open(what, &ns, err);
 	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET)
-		return pl_fail(err, -EINVAL,
-			       "%s is no network namespace (a leftover of 'ip netns'? nothing is "
-			       "mounted there)",
-			       ns.path);
+		return pl_fail(
+			err, -EINVAL,
+			"%s is not a network namespace (a leftover of 'ip netns'? nothing is "
+			"mounted there)",
+			ns.path);
 	ns.fd = TAKE_FD(fd);
 	*ret = ns;
 	return 0;

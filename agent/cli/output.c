@@ -9,14 +9,22 @@
 #include <stdarg.h>
 #include "podlane/reasons.h"
 
+/* By way of pl_fail(), which makes valid UTF-8 of what was typed: it must fit into JSON. */
+static void fail_text(struct pl_error *err, int code, const char *fmt, va_list ap)
+{
+	char text[2 * sizeof(err->text)];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	pl_fail(err, code, "%s", text);
+}
+
 enum cli_exit cli_usage_error(struct cli *cli, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(cli->err.text, sizeof(cli->err.text), fmt, ap);
+	fail_text(&cli->err, -EINVAL, fmt, ap);
 	va_end(ap);
-	cli->err.code = -EINVAL;
 	return CLI_USAGE;
 }
 
@@ -25,15 +33,50 @@ enum cli_exit cli_fail(struct cli *cli, int code, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(cli->err.text, sizeof(cli->err.text), fmt, ap);
+	fail_text(&cli->err, code, fmt, ap);
 	va_end(ap);
-	cli->err.code = code;
 	return CLI_FAILED;
 }
 
 enum cli_exit cli_out_of_memory(struct cli *cli)
 {
 	return cli_fail(cli, -ENOMEM, "out of memory");
+}
+
+void cli_warn(const struct cli *cli, const char *fmt, ...)
+{
+	struct pl_error warning;
+	va_list ap;
+
+	va_start(ap, fmt);
+	fail_text(&warning, 0, fmt, ap);
+	va_end(ap);
+	if (cli->json) {
+		pl_autojson json_t *json = json_pack("{s:s}", "warning", warning.text);
+
+		json_dumpf(json, stderr, JSON_COMPACT);
+		fputc('\n', stderr);
+	} else {
+		fprintf(stderr, "podlane: warning: %s\n", warning.text);
+	}
+}
+
+void cli_print_error(const struct pl_error *err, const char *command, bool json, enum cli_exit rc)
+{
+	const char *space = command[0] ? " " : "";
+
+	if (json) {
+		pl_autojson json_t *error =
+			json_pack("{s:{s:s, s:s, s:i}}", "error", "code", pl_errno_name(err->code),
+				  "message", err->text, "exit", (int)rc);
+
+		json_dumpf(error, stderr, JSON_COMPACT);
+		fputc('\n', stderr);
+		return;
+	}
+	fprintf(stderr, "podlane%s%s: %s\n", space, command, err->text);
+	if (rc == CLI_USAGE)
+		fprintf(stderr, "See podlane%s%s --help.\n", space, command);
 }
 
 enum cli_exit cli_print_json(struct cli *cli, const json_t *json)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * podlane stats: which way packets went, per endpoint, direction and reason: totals at once, or
- * rates and totals at each refresh of --watch. Rows that stood still are counted, not shown.
+ * podlane stats: which path packets took, per endpoint, direction and reason: totals at once, or
+ * rates and totals at each refresh of --watch. Idle rows are counted, not shown.
  */
 #include "cli/cli.h"
 #include "cli/rates.h"
@@ -9,14 +9,14 @@
 #include <inttypes.h>
 #include <time.h>
 
-struct watching {
+struct counting {
 	const char *query; /* NULL: everything */
 	enum cli_fold fold;
-	uint64_t interval_ms;
+	struct cli_watching watching;
 	struct cli_sample last;
 };
 
-static enum cli_exit take_sample(struct cli *cli, const struct watching *w, struct cli_sample *ret)
+static enum cli_exit take_sample(struct cli *cli, const struct counting *w, struct cli_sample *ret)
 {
 	json_t *request = cli_request("stats");
 	json_t *reply = NULL;
@@ -57,16 +57,16 @@ static size_t choose_columns(enum cli_fold fold, bool rates, struct cli_column c
 	size_t n = 0;
 
 	if (fold != CLI_FOLD_REASON)
-		columns[n++] = (struct cli_column){"ENDPOINT", false};
-	columns[n++] = (struct cli_column){"DIRECTION", false};
+		columns[n++] = (struct cli_column){"ENDPOINT", .wrap = true};
+	columns[n++] = (struct cli_column){"DIR"};
 	if (fold != CLI_FOLD_ENDPOINT)
-		columns[n++] = (struct cli_column){"REASON", false};
+		columns[n++] = (struct cli_column){"REASON"};
 	if (rates) {
-		columns[n++] = (struct cli_column){"PACKETS/S", true};
-		columns[n++] = (struct cli_column){"RATE", true};
+		columns[n++] = (struct cli_column){"PACKETS/S", .right = true};
+		columns[n++] = (struct cli_column){"RATE", .right = true};
 	}
-	columns[n++] = (struct cli_column){"PACKETS", true};
-	columns[n++] = (struct cli_column){"BYTES", true};
+	columns[n++] = (struct cli_column){"PACKETS", .right = true};
+	columns[n++] = (struct cli_column){"BYTES", .right = true, .wide = rates};
 	return n;
 }
 
@@ -83,10 +83,13 @@ static enum cli_exit print_table(struct cli *cli, const struct cli_sample *sampl
 		if (!rates || sample->rows[i].packets_per_second > 0)
 			add_row(table, &sample->rows[i], fold, rates);
 	}
-	return cli_table_print(table, out, cli->colour) ? cli_out_of_memory(cli) : CLI_OK;
+	return cli_table_print(table, out, &cli->look) ? cli_out_of_memory(cli) : CLI_OK;
 }
 
-/* "12:03:04, every 1 s: in 1.2k packets/s (9.6 Mbit/s), out ..., 5 dropped/s, 7 rows idle" */
+/*
+ * "12:03:04, every 1 s, 7 of 14 rows idle"
+ * "in 1.2k packets/s, 9.6 Mbit/s; out ...; 5 dropped/s"
+ */
 static void print_heading(const struct cli_sample *sample, uint64_t interval_ms, FILE *out)
 {
 	double packets[2] = {0}, bytes[2] = {0}, dropped = 0;
@@ -107,19 +110,20 @@ static void print_heading(const struct cli_sample *sample, uint64_t interval_ms,
 	}
 	if (localtime_r(&now, &tm))
 		strftime(clock, sizeof(clock), "%T", &tm);
-	fprintf(out, "%s, every %g s: ", clock, (double)interval_ms / 1000);
+	fprintf(out, "%s, every %g s, %zu of %zu rows idle\n", clock, (double)interval_ms / 1000,
+		idle, sample->n);
 	for (int in = 1; in >= 0; in--) {
-		fprintf(out, "%s %s packets/s, ", in ? "in" : "out",
+		fprintf(out, "%s %s packets/s, ", in ? "in" : "; out",
 			cli_format_count(packets[in], text));
-		fprintf(out, "%s; ", cli_format_bits(bytes[in], text));
+		fputs(cli_format_bits(bytes[in], text), out);
 	}
 	if (dropped > 0)
-		fprintf(out, "%s dropped/s; ", cli_format_count(dropped, text));
-	fprintf(out, "%zu of %zu rows idle\n", idle, sample->n);
+		fprintf(out, "; %s dropped/s", cli_format_count(dropped, text));
+	fputc('\n', out);
 }
 
 static enum cli_exit print_tick_json(struct cli *cli, const struct cli_sample *sample,
-				     double seconds, const struct watching *w, FILE *out)
+				     double seconds, const struct counting *w, FILE *out)
 {
 	pl_autojson json_t *json =
 		w->fold ? cli_sample_to_json(sample, true) : json_incref(sample->reply);
@@ -137,7 +141,7 @@ static enum cli_exit print_tick_json(struct cli *cli, const struct cli_sample *s
 
 static enum cli_exit tick(struct cli *cli, FILE *out, void *arg)
 {
-	struct watching *w = arg;
+	struct counting *w = arg;
 	struct cli_sample now = {0}, shown;
 	enum cli_exit rc = take_sample(cli, w, &now);
 
@@ -156,7 +160,7 @@ static enum cli_exit tick(struct cli *cli, FILE *out, void *arg)
 		}
 		memcpy(shown.rows, now.rows, now.n * sizeof(*now.rows));
 		cli_sample_sort(&shown, true);
-		print_heading(&shown, w->interval_ms, out);
+		print_heading(&shown, w->watching.interval_ms, out);
 		rc = print_table(cli, &shown, w->fold, true, out);
 		free(shown.rows);
 	}
@@ -165,7 +169,7 @@ static enum cli_exit tick(struct cli *cli, FILE *out, void *arg)
 	return rc;
 }
 
-static enum cli_exit print_once(struct cli *cli, struct watching *w)
+static enum cli_exit print_once(struct cli *cli, struct counting *w)
 {
 	pl_autojson json_t *folded = NULL;
 
@@ -193,37 +197,23 @@ static enum cli_fold fold_of(const char *by)
 
 static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 {
-	struct watching w = {
+	struct counting w = {
 		.query = args->n_words ? args->words[0] : NULL,
 		.fold = fold_of(cli_value(args, "by")),
-		.interval_ms = 1000,
 	};
-	const char *interval = cli_value(args, "watch");
-	uint64_t count = 0;
-	enum cli_exit rc;
+	enum cli_exit rc = cli_watch_options(cli, args, &w.watching);
 
-	if (interval && cli_parse_interval(interval, &w.interval_ms, &cli->err))
-		return CLI_USAGE;
-	if (cli_number(args, "count", 1, UINT32_MAX, 0, &count, &cli->err))
-		return CLI_USAGE;
-	if (count && !cli_given(args, "watch"))
-		return cli_usage_error(cli, "--count goes with --watch");
+	if (rc)
+		return rc;
 	rc = take_sample(cli, &w, &w.last);
-	if (!rc && cli_given(args, "watch"))
-		rc = cli_watch(cli, w.interval_ms, count, tick, &w);
-	else if (!rc)
-		rc = print_once(cli, &w);
+	if (!rc)
+		rc = w.watching.on ? cli_watch(cli, &w.watching, tick, &w) : print_once(cli, &w);
 	cli_sample_clear(&w.last);
 	return rc;
 }
 
 static const struct cli_option options[] = {
-	{.name = "watch",
-	 .letter = 'w',
-	 .arg = "SECONDS",
-	 .arg_optional = true,
-	 .help = "rates, again and again; default each second"},
-	{.name = "count", .letter = 'n', .arg = "N", .help = "end after so many refreshes"},
+	CLI_WATCH_OPTIONS,
 	{.name = "by",
 	 .arg = "WHAT",
 	 .choices = "endpoint|reason",
@@ -234,11 +224,11 @@ static const struct cli_option options[] = {
 const struct cli_command cli_stats = {
 	.name = "stats",
 	.args = "[ENDPOINT]",
-	.summary = "Which way packets went: totals, or rates with --watch",
+	.summary = "Show which path packets took: totals, or rates with --watch",
 	.about =
-		"FORWARD_ the fast path took it, PASS_ the kernel's stack handles it, DROP_ it ends here;\n"
-		"podlane(8) explains each reason. Directions are as the pod sees them. (node) counts the\n"
-		"packets that concern no pod.",
+		"FORWARD_ the fast path took the packet, PASS_ the kernel's stack handles it, DROP_ it was\n"
+		"dropped; podlane(8) explains each reason. DIR is the direction as the pod sees it. (node)\n"
+		"counts the packets that concern no pod. Under --watch, idle rows are hidden.",
 	.options = options,
 	.max_words = 1,
 	.word = CLI_WORD_ENDPOINT,

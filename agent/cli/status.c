@@ -34,7 +34,7 @@ static void print_features(const json_t *s, FILE *out)
 
 		snprintf(list + used, sizeof(yes) - used, "%s%s", used ? ", " : "", name);
 	}
-	cli_field(out, "features", "%s%s%s", yes[0] ? yes : "none", no[0] ? "; not here: " : "",
+	cli_field(out, "features", "%s%s%s", yes[0] ? yes : "none", no[0] ? "; unavailable: " : "",
 		  no);
 }
 
@@ -85,7 +85,7 @@ static void print_uplinks(const struct cli *cli, const json_t *s, FILE *out)
 		fprintf(out, "%-12s %s, index %" PRIu64 ", ", i ? "" : "uplinks",
 			cli_str(uplink, "name"), cli_u64(uplink, "ifindex"));
 		attached = cli_attached(uplink, "attached");
-		cli_styled(out, cli->colour, attached[0] ? CLI_GOOD : CLI_BAD,
+		cli_styled(out, cli->look.colour, attached[0] ? CLI_GOOD : CLI_BAD,
 			   attached[0] ? "attached" : "NOT ATTACHED");
 		fprintf(out, "%s%s\n", attached[0] ? " by " : "", attached);
 	}
@@ -99,7 +99,7 @@ static void print_endpoints(const struct cli *cli, const json_t *s, FILE *out)
 	snprintf(text, sizeof(text), "%" PRIu64 " ready", ready);
 	fprintf(out, "%-12s %" PRIu64 " of at most %" PRIu64 ", ", "endpoints", all,
 		cli_u64(s, "maxEndpoints"));
-	cli_styled(out, cli->colour, ready == all ? CLI_GOOD : CLI_BAD, text);
+	cli_styled(out, cli->look.colour, ready == all ? CLI_GOOD : CLI_BAD, text);
 	fputs(ready == all ? "\n" : " (podlane endpoint list shows which are not)\n", out);
 }
 
@@ -118,7 +118,7 @@ static void print_warnings(const struct cli *cli, const json_t *s, FILE *out)
 
 	json_array_foreach (list, i, sentence) {
 		fprintf(out, "%-12s ", "warning");
-		cli_styled(out, cli->colour, CLI_BAD, json_string_value(sentence));
+		cli_styled(out, cli->look.colour, CLI_BAD, json_string_value(sentence));
 		fputc('\n', out);
 	}
 }
@@ -155,6 +155,6 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 
 const struct cli_command cli_status = {
 	.name = "status",
-	.summary = "What the daemon runs on, its attachments, and how much it holds",
+	.summary = "Show daemon, kernel and datapath status",
 	.run = run,
 };

@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdarg.h>
 
-enum { COLUMN_GAP = 2 };
+enum { COLUMN_GAP = 2, WRAP_MIN = 8 };
 
 struct cell {
 	char *text;
@@ -92,13 +92,22 @@ size_t cli_table_rows(const struct cli_table *table)
 	return table->n_cells / table->n_columns;
 }
 
-/* Characters of UTF-8: every byte that is no continuation. */
-static int width_of(const char *text)
+/* Bytes of the UTF-8 character at @text: every byte that follows is a continuation. */
+static size_t char_bytes(const char *text)
 {
-	int width = 0;
+	size_t n = 1;
 
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
+	while (((unsigned char)text[n] & 0xc0) == 0x80)
+		n++;
+	return n;
+}
+
+static unsigned int width_of(const char *text)
+{
+	unsigned int width = 0;
+
+	for (; *text; text += char_bytes(text))
+		width++;
 	return width;
 }
 
@@ -115,44 +124,120 @@ void cli_styled(FILE *out, bool colour, enum cli_style style, const char *text)
 		fprintf(out, "\033[%sm%s\033[0m", codes[style], text);
 }
 
-static void print_padded(const struct cli_table *table, size_t column, int width, const char *text,
-			 enum cli_style style, FILE *out, bool colour)
+static bool is_shown(const struct cli_table *table, size_t column, const struct cli_look *look)
 {
-	int pad = width - width_of(text);
-	bool right = table->columns[column].right;
-	bool last = column + 1 == table->n_columns;
-
-	if (right)
-		fprintf(out, "%*s", pad, "");
-	cli_styled(out, colour, style, text);
-	if (!last)
-		fprintf(out, "%*s", (right ? 0 : pad) + COLUMN_GAP, "");
+	return look->wide || !table->columns[column].wide;
 }
 
-int cli_table_print(const struct cli_table *table, FILE *out, bool colour)
+/* Takes from the widest column that may be broken, until the line fits or none can give more. */
+static void fit(const struct cli_table *table, unsigned int *widths, const struct cli_look *look)
 {
-	pl_autofree int *widths = calloc(table->n_columns, sizeof(*widths));
-	size_t n = table->n_columns;
+	unsigned int total = 0;
 
-	if (table->failed || !widths)
+	for (size_t i = 0; i < table->n_columns; i++)
+		total += is_shown(table, i, look) ? widths[i] + (total ? COLUMN_GAP : 0) : 0;
+	while (total > look->width) {
+		size_t widest = table->n_columns;
+
+		for (size_t i = 0; i < table->n_columns; i++) {
+			unsigned int least = width_of(table->columns[i].head);
+
+			if (!table->columns[i].wrap || !is_shown(table, i, look) ||
+			    widths[i] <= (least > WRAP_MIN ? least : WRAP_MIN))
+				continue;
+			if (widest == table->n_columns || widths[i] > widths[widest])
+				widest = i;
+		}
+		if (widest == table->n_columns)
+			return;
+		widths[widest]--;
+		total--;
+	}
+}
+
+/* Bytes of @text that stand on one line of @width: up to the last good place, if there is one. */
+static size_t line_bytes(const char *text, unsigned int width)
+{
+	size_t at = 0, good = 0;
+
+	for (unsigned int n = 0; text[at] && n < width; n++) {
+		at += char_bytes(text + at);
+		if (strchr(" /-", text[at - 1]) || text[at] == ' ')
+			good = at;
+	}
+	return text[at] && good ? good : at;
+}
+
+/* Prints what fits of the cell; returns the rest. */
+static const char *print_part(const char *text, enum cli_style style, bool right,
+			      unsigned int width, bool last, FILE *out, bool colour)
+{
+	size_t bytes = line_bytes(text, width), used = bytes;
+	pl_autofree char *part = NULL;
+	unsigned int pad;
+
+	while (used && text[used - 1] == ' ')
+		used--;
+	part = strndup(text, used);
+	pad = width - width_of(part ?: "");
+	if (right)
+		fprintf(out, "%*s", (int)pad, "");
+	if (used)
+		cli_styled(out, colour, style, part ?: "?");
+	if (!last)
+		fprintf(out, "%*s", (int)(right ? 0 : pad) + COLUMN_GAP, "");
+	return text + bytes + strspn(text + bytes, " ");
+}
+
+/* One row, over as many lines as its longest cell needs. */
+static void print_row(const struct cli_table *table, const struct cell *cells, const char **rest,
+		      const unsigned int *widths, FILE *out, const struct cli_look *look)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; i < table->n_columns; i++) {
+		rest[i] = cells[i].text;
+		last = is_shown(table, i, look) ? i : last;
+	}
+	for (bool more = true; more;) {
+		more = false;
+		for (size_t i = 0; i <= last; i++) {
+			if (!is_shown(table, i, look))
+				continue;
+			rest[i] = print_part(rest[i], cells[i].style, table->columns[i].right,
+					     widths[i], i == last, out, look->colour);
+			more |= *rest[i];
+		}
+		for (; more && last && !(is_shown(table, last, look) && *rest[last]); last--)
+			;
+		fputc('\n', out);
+	}
+}
+
+int cli_table_print(const struct cli_table *table, FILE *out, const struct cli_look *look)
+{
+	size_t n = table->n_columns;
+	pl_autofree unsigned int *widths = calloc(n, sizeof(*widths));
+	pl_autofree const char **rest = calloc(n, sizeof(*rest));
+	pl_autofree struct cell *head = calloc(n, sizeof(*head));
+
+	if (table->failed || !widths || !rest || !head)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		widths[i] = width_of(table->columns[i].head);
+	for (size_t i = 0; i < n; i++) {
+		head[i] = (struct cell){(char *)table->columns[i].head, CLI_HEAD};
+		widths[i] = width_of(head[i].text);
+	}
 	for (size_t i = 0; i < table->n_cells; i++) {
-		int width = width_of(table->cells[i].text);
+		unsigned int width = width_of(table->cells[i].text);
 
 		if (width > widths[i % n])
 			widths[i % n] = width;
 	}
-	for (size_t i = 0; i < n; i++)
-		print_padded(table, i, widths[i], table->columns[i].head, CLI_HEAD, out, colour);
-	fputc('\n', out);
-	for (size_t i = 0; i < table->n_cells; i++) {
-		print_padded(table, i % n, widths[i % n], table->cells[i].text,
-			     table->cells[i].style, out, colour);
-		if (i % n + 1 == n)
-			fputc('\n', out);
-	}
+	if (look->width)
+		fit(table, widths, look);
+	print_row(table, head, rest, widths, out, look);
+	for (size_t i = 0; i + n <= table->n_cells; i += n)
+		print_row(table, table->cells + i, rest, widths, out, look);
 	return 0;
 }
 

@@ -22,6 +22,15 @@ struct cli_table;
 struct cli_column {
 	const char *head;
 	bool right; /* numbers */
+	bool wrap;  /* may be broken into lines where the table is too wide */
+	bool wide;  /* only with -o wide */
+};
+
+/* How tables are printed. */
+struct cli_look {
+	bool colour;	    /* escape sequences are welcome */
+	bool wide;	    /* all columns */
+	unsigned int width; /* characters that a line has room for; 0: any number */
 };
 
 /* @columns must outlive the table. NULL: out of memory. */
@@ -31,7 +40,7 @@ void cli_table_freep(struct cli_table **table);
 void cli_cell(struct cli_table *table, enum cli_style style, const char *fmt, ...) PL_PRINTF(3, 4);
 size_t cli_table_rows(const struct cli_table *table);
 /* 0 or -ENOMEM: then nothing was printed. */
-int cli_table_print(const struct cli_table *table, FILE *out, bool colour);
+int cli_table_print(const struct cli_table *table, FILE *out, const struct cli_look *look);
 
 /* Writes @text in @style where @colour. */
 void cli_styled(FILE *out, bool colour, enum cli_style style, const char *text);

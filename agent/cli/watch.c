@@ -12,7 +12,7 @@
 
 enum { NS_PER_MS = 1000000, INTERVAL_MIN_MS = 100, INTERVAL_MAX_MS = 3600 * 1000 };
 
-int cli_parse_interval(const char *text, uint64_t *ret_ms, struct pl_error *err)
+static int parse_interval(const char *text, uint64_t *ret_ms, struct pl_error *err)
 {
 	double seconds = 0;
 	char *end = NULL;
@@ -20,10 +20,26 @@ int cli_parse_interval(const char *text, uint64_t *ret_ms, struct pl_error *err)
 	if (isdigit((unsigned char)text[0]))
 		seconds = strtod(text, &end);
 	if (!end || *end || seconds * 1000 < INTERVAL_MIN_MS || seconds * 1000 > INTERVAL_MAX_MS)
-		return pl_fail(err, -EINVAL, "an interval is from 0.1 to 3600 seconds, not '%s'",
+		return pl_fail(err, -EINVAL,
+			       "--watch takes an interval from 0.1 to 3600 seconds, not '%s'",
 			       text);
 	*ret_ms = (uint64_t)(seconds * 1000 + 0.5);
 	return 0;
+}
+
+enum cli_exit cli_watch_options(struct cli *cli, const struct cli_args *args,
+				struct cli_watching *ret)
+{
+	const char *interval = cli_value(args, "watch");
+
+	*ret = (struct cli_watching){.on = cli_given(args, "watch"), .interval_ms = 1000};
+	if (interval && parse_interval(interval, &ret->interval_ms, &cli->err))
+		return CLI_USAGE;
+	if (cli_number(args, "count", 1, UINT32_MAX, 0, &ret->count, &cli->err))
+		return CLI_USAGE;
+	if (ret->count && !ret->on)
+		return cli_usage_error(cli, "--count is only valid with --watch");
+	return CLI_OK;
 }
 
 const char *cli_now_text(char *buf, size_t size)
@@ -46,6 +62,15 @@ static void wait_until(uint64_t at_ns)
 
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
 		;
+}
+
+unsigned int cli_terminal_width(void)
+{
+	struct winsize size = {0};
+
+	if (!isatty(STDOUT_FILENO))
+		return 0;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col ? 80 : size.ws_col;
 }
 
 static unsigned int screen_rows(void)
@@ -101,23 +126,26 @@ static enum cli_exit one_tick(struct cli *cli, bool screen, bool again, cli_tick
 	return CLI_OK;
 }
 
-enum cli_exit cli_watch(struct cli *cli, uint64_t interval_ms, uint64_t count, cli_tick *tick,
+enum cli_exit cli_watch(struct cli *cli, const struct cli_watching *watching, cli_tick *tick,
 			void *arg)
 {
 	bool screen = !cli->json && isatty(STDOUT_FILENO);
+	uint64_t count = watching->count;
 	uint64_t next = pl_now_ns();
 	enum cli_exit rc = CLI_OK;
 
 	for (uint64_t i = 0; !count || i < count; i++) {
-		next += interval_ms * NS_PER_MS;
+		next += watching->interval_ms * NS_PER_MS;
 		if (next < pl_now_ns())
 			next = pl_now_ns();
 		wait_until(next);
+		if (cli->look.width) /* the window may have another size now */
+			cli->look.width = cli_terminal_width();
 		rc = one_tick(cli, screen, i > 0, tick, arg);
 		if (rc && rc != CLI_NO_DAEMON)
 			return rc;
 		if (rc && (!count || i + 1 < count))
-			fprintf(stderr, "podlane: %s; trying again\n", cli->err.text);
+			cli_warn(cli, "%s; trying again", cli->err.text);
 		if (fflush(stdout) || ferror(stdout))
 			return cli_fail(cli, -EIO, "cannot write to the standard output");
 	}

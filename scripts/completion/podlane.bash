@@ -13,7 +13,9 @@ _podlane() {
 	mapfile -t COMPREPLY < <("${words[0]}" complete "${words[@]:1}" 2>/dev/null)
 
 	# bash replaces only what follows the last of these characters in the word.
-	[[ $COMP_WORDBREAKS == *:* && $word == *:* ]] && COMPREPLY=("${COMPREPLY[@]#"${word%:*}":}")
+	if [[ $COMP_WORDBREAKS == *:* && $word == *:* ]]; then
+		COMPREPLY=("${COMPREPLY[@]#"${word%:*}":}")
+	fi
 }
 
 complete -o default -F _podlane podlane

@@ -121,15 +121,83 @@ on_terminal() { # ARGUMENT...: the command with a terminal as its output
 	start
 	fails 2 "did you mean 'status'?" statsu
 	fails 2 "See podlane endpoint show --help." endpoint show
-	fails 2 "one word too many" status now
+	fails 2 "unexpected argument 'now'" status now
 	fails 2 "a command is missing"
-	fails 2 "--count goes with --watch" stats --count 3
+	fails 2 "--count is only valid with --watch" stats --count 3
 	fails 2 "0.1 to 3600" stats --watch=0
 	fails 2 "0.1 to 3600" stats --watch 1e9
-	fails 2 "no level" log-level loud
+	fails 2 "0.1 to 3600 seconds, not 'abc'" stats -w abc
+	fails 2 "0.1 to 3600 seconds, not 'abc'" mirror stats -w abc
+	fails 2 "'loud' is not a valid level" log-level loud
 	fails 2 "not 'sometimes'" --color sometimes status
 	fails 2 "too long" --socket "/$(printf 'x%.0s' {1..200})" status
 	[ ! -s "$dir/log" ]
+}
+
+@test "with -j errors are JSON, too, on stderr alone" {
+	start
+	local form
+	for form in -j --json "-o json" --output=json -ojson; do
+		# shellcheck disable=SC2086 # two words
+		fails 1 '' endpoint show nobody $form
+		jq -e '.error == {code: "ENOENT", message: "no endpoint is named \"nobody\"", exit: 1}' <<<"$stderr"
+		# shellcheck disable=SC2086
+		fails 2 '' status now $form
+		jq -e '.error.code == "EINVAL" and .error.exit == 2' <<<"$stderr"
+		# shellcheck disable=SC2086
+		fails 2 '' --nonsense $form
+		jq -e '.error.message | startswith("unknown option")' <<<"$stderr"
+	done
+	fails 2 '' -j
+	jq -e '.error.message == "a command is missing"' <<<"$stderr"
+	fails 2 '' -j endpoint show $'a\377'
+	jq -e '.error.message | endswith("is not valid UTF-8")' <<<"$stderr"
+	fails 2 "is not valid UTF-8" mirror add m --all --filter $'\377' --to-device tap0
+	kill "$daemon" && wait "$daemon" || true
+	fails 3 '' -j status
+	jq -e '.error.exit == 3' <<<"$stderr"
+}
+
+@test "-o json, table and wide" {
+	start
+	ok -o json status
+	json '.pid == 4242'
+	ok status -o table
+	has "pid 4242"
+	ok endpoint list -o wide
+	[[ ${lines[0]} =~ ^ID\ +NAME\ +IFNAME\ +ADDRESSES\ +HOST\ END\ +LINK\ +READY\ +ATTACH\ +NETWORK\ +CONTAINER$ ]]
+	[[ ${lines[2]} == *"shop/web-0"*" 4f1e2d3c5b6a798807162534435261708f9eadbccbdae9f80716253443526170" ]]
+	fails 2 "--json and --output wide exclude each other" -j -o wide status
+	fails 2 "json|table|wide" -o yaml status
+}
+
+@test "version: of the command, and of the daemon if it answers" {
+	start
+	ok version
+	[[ ${lines[0]} =~ ^podlane\ +[0-9]+\.[0-9]+ && ${lines[1]} =~ ^podlaned\ +0\.1\.0$ ]]
+	ok version -j
+	json '(.podlane | test("^[0-9]+\\.")) and .podlaned == "0.1.0"'
+	kill "$daemon" && wait "$daemon" || true
+	run --separate-stderr "$podlane" version
+	[ "$status" -eq 3 ] && [[ $output =~ ^podlane\ +[0-9]+ && $stderr == *"is it running?"* ]]
+}
+
+@test "tables fit a terminal of 80 columns" {
+	start
+	local command
+	for command in "endpoint list" stats "stats -w 0.2 -n 1" "stats --by reason" "endpoint show blue" "mirror list" \
+		"mirror show far" "mirror stats" "mirror stats -w 0.2 -n 1"; do
+		# shellcheck disable=SC2086 # words
+		run script -qec "stty cols 80 rows 50; $(printf '%q ' "$podlane" $command --color never)" /dev/null
+		[ "$status" -eq 0 ] && [ "${#lines[@]}" -gt 1 ]
+		# Without the bytes that place the cursor.
+		sed 's/\r$//; s/\x1b\[[?0-9]*[A-Za-z]//g' <<<"$output" | awk -v command="$command" '
+			length($0) > 80 { print command ": " $0; bad = 1 } END { exit bad }'
+	done
+	has "SENT"
+	# A long row goes on below.
+	run script -qec "stty cols 60 rows 50; $(printf '%q ' "$podlane" endpoint list --color never)" /dev/null
+	[[ ${lines[2]} == *"fd42:706c::2"* && ${lines[1]} != *"fd42:706c::2"* ]]
 }
 
 @test "a full disk is told" {
@@ -166,7 +234,7 @@ on_terminal() { # ARGUMENT...: the command with a terminal as its output
 	start
 	ok status
 	has "0.1.0, pid 4242, up 1d 2h"
-	has "tcx, redirectNeigh, fibSkipNeigh, btf; not here: netkit"
+	has "tcx, redirectNeigh, fibSkipNeigh, checksumCheck, btf; unavailable: netkit"
 	has "attached: 9 by tcx, 1 by clsact"
 	has "uplink1, index 3, NOT ATTACHED"
 	has "4 of at most 4095, 3 ready"
@@ -178,13 +246,15 @@ on_terminal() { # ARGUMENT...: the command with a terminal as its output
 @test "endpoint list is a table by id, hashes cut, control bytes masked" {
 	start
 	ok endpoint list
-	[[ ${lines[0]} =~ ^ID\ +NAME\ +IFNAME\ +ADDRESSES\ +HOST\ END\ +LINK\ +READY\ +ATTACH\ +NETWORK$ ]]
-	[[ ${lines[1]} == *" 1  blue "*"10.201.0.2, fd42:706c::2"*" yes "* ]]
+	[[ ${lines[0]} =~ ^ID\ +NAME\ +IFNAME\ +ADDRESSES\ +LINK\ +READY$ ]]
+	[[ ${lines[1]} == *" 1  blue "*"10.201.0.2, fd42:706c::2"*" yes" ]]
 	[[ ${lines[2]} == *"shop/web-0"* ]]
-	[[ ${lines[3]} == *"slow"*" no "*"clsact/-"* ]]
+	[[ ${lines[3]} == *"slow"*" no" ]]
 	[[ ${lines[4]} == *'evil?[31m?name'*"shaped"* ]]
 	[ "${#lines[@]}" -eq 5 ]
 	lacks $'\033'
+	ok endpoint ls -o wide
+	[[ ${lines[3]} == *"slow"*" no "*"clsact/-"* ]]
 }
 
 @test "pages are joined, as a table and as one JSON document" {
@@ -219,7 +289,7 @@ on_terminal() { # ARGUMENT...: the command with a terminal as its output
 	asked '.op == "endpoint.show" and .query == "web-0"'
 	ok endpoint show slow
 	has "ready        no: the pod end is down"
-	has "from-pod by clsact, to-pod by nothing"
+	has "from-pod: clsact, to-pod: not attached"
 	has "antispoof    OFF"
 	lacks "allowed"
 	ok endpoint show blue
@@ -309,29 +379,38 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs root: network namespaces"; }
 	ip netns add red
 	fails 1 "there is no network namespace /run/netns/none: make it with 'ip netns add NAME'" endpoint add none
 	fails 1 "there is no process 999999999" endpoint add pid:999999999
-	fails 1 "'x' is no process id" endpoint add pid:x
+	fails 1 "'x' is not a valid process id" endpoint add pid:x
 	: >"$dir/plain"
-	fails 1 "is no network namespace" endpoint add "$dir/plain"
-	fails 1 "is no network namespace" endpoint add /proc/self/ns/mnt
+	fails 1 "is not a network namespace" endpoint add "$dir/plain"
+	fails 1 "is not a network namespace" endpoint add /proc/self/ns/mnt
 	mkfifo "$dir/fifo"
-	fails 1 "is no network namespace" endpoint add "$dir/fifo"
-	fails 2 "no IPv4 or IPv6 address" endpoint add red --ip 10.0.0.256
-	fails 2 "no MAC address" endpoint add red --mac 02:00
-	fails 2 "no valid interface name" endpoint add red --ifname this.name.is.too.long
+	fails 1 "is not a network namespace" endpoint add "$dir/fifo"
+	fails 2 "is not a valid IP address" endpoint add red --ip 10.0.0.256
+	fails 2 "is not a valid MAC address" endpoint add red --mac 02:00
+	fails 2 "is not a valid interface name" endpoint add red --ifname this.name.is.too.long
 	fails 2 "container id" endpoint add red --name 'a b'
 	fails 2 "from 68 to 65535" endpoint add red --mtu 67
 	[ ! -s "$dir/log" ]
 	fails 1 "already" endpoint add red --name blue
 }
 
-@test "endpoint del wants the exact id and says what there is" {
+@test "endpoint del takes every name that endpoint list and show take" {
 	start
 	ok endpoint del blue
-	has "blue:eth0 is gone"
+	has "deleted blue:eth0"
 	asked '.op == "endpoint.del" and .containerId == "blue" and .ifname == "eth0"'
-	fails 1 "there is no endpoint nobody:eth0" endpoint del nobody
-	fails 1 "say podlane endpoint del 4f1e2d3c5b6a" endpoint del 4f1e
-	fails 1 "say podlane endpoint del blue --ifname eth0" endpoint del blue --ifname net1
+	local name id=4f1e2d3c5b6a798807162534435261708f9eadbccbdae9f80716253443526170
+	for name in web-0 shop/web-0 shop/web-0:eth0 4f1e2d3c5b6a $id pl000000000002; do
+		ok endpoint del "$name"
+		has "deleted shop/web-0:eth0"
+		asked ".op == \"endpoint.del\" and .containerId == \"$id\" and .ifname == \"eth0\""
+	done
+	fails 1 'no endpoint is named "nobody"' endpoint del nobody
+	# There may be a link without a record: the daemon looks for that by the container's id.
+	asked '.op == "endpoint.del" and .containerId == "nobody" and .ifname == "eth0"'
+	fails 1 'no endpoint is named "blue:net1"' endpoint del blue --ifname net1
+	asked '.op == "endpoint.del" and .containerId == "blue" and .ifname == "net1"'
+	fails 1 'no endpoint is named "blu"' endpoint del blu
 	ok endpoint del blue -j
 	json '.existed'
 }
@@ -341,11 +420,11 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs root: network namespaces"; }
 @test "stats: totals per endpoint and reason, and folded" {
 	start
 	ok stats
-	[[ ${lines[0]} =~ ^ENDPOINT\ +DIRECTION\ +REASON\ +PACKETS\ +BYTES$ ]]
+	[[ ${lines[0]} =~ ^ENDPOINT\ +DIR\ +REASON\ +PACKETS\ +BYTES$ ]]
 	[[ ${lines[1]} == "(node)"*PASS_ARP* ]]
 	[ "${#lines[@]}" -eq 14 ]
 	ok stats --by reason
-	[[ ${lines[0]} =~ ^DIRECTION\ +REASON ]]
+	[[ ${lines[0]} =~ ^DIR\ +REASON ]]
 	[ "${#lines[@]}" -eq 5 ]
 	ok stats --by endpoint -j
 	json '[.stats[] | select(.name == "blue" and .direction == "out")][0] | .packets > 7 and (has("packetsPerSecond") | not)'
@@ -357,7 +436,8 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs root: network namespaces"; }
 @test "stats --watch: rates as blocks, as lines of JSON, and an end" {
 	start
 	ok stats --watch 0.2 --count 2
-	[ "$(grep -c '^[0-9:]*, every 0.2 s: in ' <<<"$output")" -eq 2 ]
+	[ "$(grep -c '^[0-9:]*, every 0.2 s, [0-9]* of 13 rows idle' <<<"$output")" -eq 2 ]
+	[ "$(grep -c '^in .* packets/s, .*bit/s; out ' <<<"$output")" -eq 2 ]
 	has "PACKETS/S"
 	has "FORWARD_LOCAL"
 	lacks "PASS_NOT_POD" # stood still
@@ -409,21 +489,33 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs root: network namespaces"; }
 
 @test "mirror add refuses what cannot be meant" {
 	start
-	fails 2 "say whose packets" mirror add m --to-device tap0
-	fails 2 "say whose packets" mirror add m --all --endpoint a --to-device tap0
-	fails 2 "say where to" mirror add m --all
+	fails 2 "specify --endpoint or --all" mirror add m --to-device tap0
+	fails 2 "--endpoint and --all exclude each other" mirror add m --all --endpoint a --to-device tap0
+	fails 2 "specify a target: --to-device, --to-endpoint" mirror add m --all
 	fails 2 "one target" mirror add m --all --to-device tap0 --to-gre 192.0.2.1
 	fails 2 "--to-vxlan needs --vni" mirror add m --all --to-vxlan 192.0.2.1
-	fails 2 "--vni means nothing with --to-gre" mirror add m --all --to-gre 192.0.2.1 --vni 1
-	fails 2 "--key means nothing with --to-device" mirror add m --all --to-device tap0 --key 1
-	fails 2 "choose one" mirror add m --all --to-device tap0 --sample-packets 2 --sample-flows 2
-	fails 2 "no IPv4 or IPv6 address" mirror add m --all --to-gre collector
+	fails 2 "--vni is not valid with --to-gre" mirror add m --all --to-gre 192.0.2.1 --vni 1
+	fails 2 "--key is not valid with --to-device" mirror add m --all --to-device tap0 --key 1
+	fails 2 "exclude each other" mirror add m --all --to-device tap0 --sample-packets 2 --sample-flows 2
+	fails 2 "is not a valid IP address" mirror add m --all --to-gre collector
 	fails 2 "like 500, 10k" mirror add m --all --to-device tap0 --pps fast
-	fails 2 "name of a session" mirror add 'a/b' --all --to-device tap0
+	fails 2 "not a valid session name" mirror add 'a/b' --all --to-device tap0
 	[ ! -s "$dir/log" ]
 }
 
-@test "mirror list, show, watch, del" {
+@test "mirror add warns of names that no endpoint has" {
+	start
+	ok mirror add m --endpoint shop/web-0 --endpoint nobody --to-device tap0
+	[[ $stderr == "podlane: warning: no endpoint is named nobody: the session copies its packets once there is one" ]]
+	has "m: active, to device tap0"
+	ok -j mirror add m --endpoint nobody --to-device tap0
+	jq -e '.warning | startswith("no endpoint is named nobody")' <<<"$stderr"
+	json '.mirror.unmatched == ["nobody"]'
+	ok mirror add m --endpoint blue --to-device tap0
+	[ -z "$stderr" ]
+}
+
+@test "mirror list, show, stats, del" {
 	start
 	ok mirror list
 	[[ ${lines[1]} == ids*active*shop/web-0*both*"device tap0"*97*3*"tcp port 443" ]]
@@ -437,12 +529,17 @@ needs_root() { [ "$(id -u)" = 0 ] || skip "needs root: network namespaces"; }
 	has "60 s (35 s left)"
 	has "copies that the kernel refused"
 	has "ENETDOWN"
-	ok mirror watch -n 2 -i 0.2
+	ok mirror stats
+	[[ ${lines[0]} =~ ^NAME\ +STATE\ +MATCHED\ +LIMITED\ +SENT\ +BYTES\ +LOST$ ]]
+	[[ ${lines[1]} =~ ^ids\ +active\ +100\ +0\ +97\ +6.25\ KiB\ +3$ ]]
+	ok mirror stats -j ids
+	json '(.mirrors | length) == 1 and .mirrors[0].counters.sent == 97'
+	ok mirror stats -w 0.2 -n 2
 	[ "$(grep -c MATCHED/S <<<"$output")" -eq 2 ]
-	ok mirror watch ids -n 1 -i 0.2 -j
+	ok mirror stats ids -n 1 --watch=0.2 -j
 	json '.mirrors[0].rates.sent == 0'
 	ok mirror del ids
-	has "ids is gone; it sent 97 copies"
+	has "deleted ids; it sent 97 copies"
 	fails 1 'no mirror session is named "none"' mirror show none
 }
 
@@ -500,17 +597,25 @@ complete_line() { # LINE: what bash would offer, sorted
 	start
 	[ "$(complete_line 'podlane e')" = "endpoint " ]
 	[ "$(complete_line 'podlane endpoint ')" = "add del list show " ]
-	[ "$(complete_line 'podlane -j mirror w')" = "watch " ]
+	[ "$(complete_line 'podlane -j mirror st')" = "stats " ]
 	[[ $(complete_line 'podlane stats --') == *"--by "*"--watch "* ]]
 	[ "$(complete_line 'podlane stats --by ')" = "endpoint reason " ]
 	[ "$(complete_line 'podlane stats --by=e')" = "endpoint " ]
 	[ "$(complete_line 'podlane stats --nothing=')" = " " ]
 	[ "$(complete_line 'podlane endpoint show s')" = "shop/web-0 slow " ]
-	[ "$(complete_line 'podlane endpoint del s')" = "slow " ]
+	[ "$(complete_line 'podlane endpoint del s')" = "shop/web-0 slow " ]
+	asked '.op == "endpoint.names" and .prefix == "s"'
+	[ "$(complete_line 'podlane endpoint show blue:')" = "eth0 " ] # bash completes what follows the colon
+	[ "$(complete_line 'podlane endpoint rm shop/web-0:e')" = "eth0 " ]
+	: >"$dir/log"
 	[ "$(complete_line 'podlane mirror del ')" = "far ids " ]
-	[ "$(complete_line 'podlane mirror add x --to-device l')" = "lo " ]
+	[ "$(complete_line 'podlane mirror add x --to-device l')" = " " ] # lo would be refused
 	[ "$(complete_line 'podlane log-level w')" = "warn " ]
 	[ "$(complete_line 'podlane help e')" = "endpoint " ]
+	[ "$(complete_line 'podlane help endpoint ')" = "add del list show " ]
+	[ "$(complete_line 'podlane help endpoint list ')" = " " ]
+	[ "$(complete_line 'podlane -o w')" = "wide " ]
+	[ "$(complete_line 'podlane stats -w ')" = " " ]
 	[ "$(complete_line 'podlane endpoint show slow ')" = " " ]
 }
 
@@ -518,6 +623,56 @@ complete_line() { # LINE: what bash would offer, sorted
 	start
 	[[ $(complete_line 'podlane endpoint add x --mtu 1500 --') != *--mtu* ]]
 	[[ $(complete_line 'podlane endpoint add x --ip 10.0.0.1 --') == *--ip\ * ]]
+}
+
+@test "completion asks the daemon for what it needs, and no more" {
+	start
+	local line
+	for line in 'podlane endpoint sh' 'podlane endpoint show --j' 'podlane mirror add m --to-device ' \
+		'podlane endpoint show blue ' 'podlane stats --by '; do
+		complete_line "$line" >/dev/null
+	done
+	[ ! -s "$dir/log" ]
+	complete_line 'podlane stats b' >/dev/null
+	complete_line 'podlane mirror add m --endpoint ' >/dev/null
+	[ "$(jq -r .op "$dir/log" | sort -u)" = endpoint.names ]
+}
+
+@test "completion for zsh" {
+	command -v zsh >/dev/null || skip "zsh is not installed"
+	start
+	# Its own functions are there only while somebody types: what they would be given is what counts.
+	cat >"$dir/harness" <<-'END'
+		compadd() { print -l -- "${(@P)2}" }
+		compset() { print -- "compset $*" }
+		_files() { print files }
+		words=("$@") CURRENT=$#
+		source "$completion"
+	END
+	in_zsh() { # WORD...
+		completion=$root/scripts/completion/_podlane zsh -f "$dir/harness" "$podlane" "$@" | sort | tr '\n' ' '
+	}
+	[ "$(in_zsh e)" = "endpoint " ]
+	[ "$(in_zsh endpoint '')" = "add del list show " ]
+	[ "$(in_zsh endpoint show s)" = "shop/web-0 slow " ]
+	[ "$(in_zsh endpoint show blue:)" = "blue:eth0 " ]
+	[ "$(in_zsh endpoint add x --network '')" = "files " ]
+	[ "$(in_zsh stats --by=e)" = "compset -P *= endpoint " ]
+}
+
+@test "completion for fish" {
+	command -v fish >/dev/null || skip "fish is not installed"
+	start
+	in_fish() { # LINE
+		HOME=$dir PATH=${podlane%/*}:$PATH fish --no-config -c \
+			"source $root/scripts/completion/podlane.fish; complete -C '$1'" | sort | tr '\n' ' '
+	}
+	[ "$(in_fish 'podlane e')" = "endpoint " ]
+	[ "$(in_fish 'podlane endpoint ')" = "add del list show " ]
+	[ "$(in_fish 'podlane endpoint show s')" = "shop/web-0 slow " ]
+	[ "$(in_fish 'podlane endpoint show blue:')" = "blue:eth0 " ]
+	[ "$(in_fish 'podlane stats --by=e')" = "--by=endpoint " ]
+	[[ $(in_fish "podlane endpoint add x --network $root/READ") == *README.md* ]]
 }
 
 @test "completion is silent and quick without a daemon" {

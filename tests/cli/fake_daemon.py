@@ -33,6 +33,7 @@ def endpoint(ident, container, **other):
         "addresses": [{"address": "10.201.0.%d/32" % (ident + 1), "gateway": "10.201.0.1"},
                       {"address": "fd42:706c::%x/128" % (ident + 1), "gateway": "fd42:706c::1"}],
         "antispoof": True, "allow": [], "ipMasq": False, "ipam": "podlane", "createdNs": 1795000000000000000,
+        "created": "2026-11-18T13:06:40.000000000Z",
         "ready": True, "attached": {"fromPod": "tcx", "toPod": "tcx"}, "shaped": False,
         "mirrors": [],
     }
@@ -75,13 +76,14 @@ STATUS = {
     "logLevel": "info", "runDir": "/run/podlane", "bpffs": "/sys/fs/bpf/podlane/v3",
     "adopted": True,
     "features": {"tcx": True, "netkit": False, "redirectNeigh": True, "fibSkipNeigh": True,
-                 "btf": True},
+                 "checksumCheck": True, "btf": True},
     "flows": {"conntrack": "asked", "entries": 12, "budget": 16384, "rate": 50000},
     "attachments": {"tcx": 9, "clsact": 1, "netkit": 0},
     "uplinks": [{"name": "uplink0", "ifindex": 2, "attached": "tcx"},
                 {"name": "uplink1", "ifindex": 3, "attached": "none"}],
     "endpoints": 4, "ready": 3, "mirrors": 2, "networks": ["default", "fast"],
     "native": ["10.0.0.0/8"], "maxEndpoints": 4095, "resyncs": 0, "rssBytes": 9437184,
+    "forwarding": {"ipv4": True, "ipv6": True}, "warnings": [],
 }
 
 
@@ -100,7 +102,9 @@ class Daemon:
             pod = e.get("pod", {})
             names = (e["containerId"], e["containerId"] + ":" + e["ifname"], pod.get("name"),
                      "%s/%s" % (pod.get("namespace"), pod.get("name")), e["hostIfname"])
-            if query in names or (len(query) >= 4 and e["containerId"].startswith(query)):
+            names += tuple("%s:%s" % (name, e["ifname"]) for name in names[:4] if name)
+            short = len(query) >= 4 and len(e["containerId"]) == 64
+            if query in names or (short and e["containerId"].startswith(query)):
                 return e
         return None
 
@@ -147,6 +151,17 @@ class Daemon:
             return [dict(STATUS, ok=True)]
         if op == "endpoint.list":
             return self.pages("endpoints", ENDPOINTS)
+        if op == "endpoint.names":
+            prefix = request.get("prefix", "")
+            names = []
+            for e in ENDPOINTS:
+                pod = e.get("pod")
+                ways = ["%s/%s" % (pod["namespace"], pod["name"])] if pod else []
+                ways += [e["containerId"]]
+                if ":" in prefix:
+                    ways = [way + ":" + e["ifname"] for way in ways]
+                names += [way for way in ways if way.startswith(prefix)][:1]
+            return self.pages("names", names)
         if op == "endpoint.show":
             e = self.find(request["query"])
             if not e:
@@ -162,7 +177,9 @@ class Daemon:
         if op == "endpoint.del":
             e = [e for e in ENDPOINTS if e["containerId"] == request["containerId"]
                  and e["ifname"] == request["ifname"]]
-            return [{"ok": True, "existed": bool(e), **({"endpoint": e[0]} if e else {})}]
+            live = ("id", "ready", "notReady", "shaped", "attached", "mirrors")
+            record = {k: v for k, v in e[0].items() if k not in live} if e else {}
+            return [{"ok": True, "existed": bool(e), **({"endpoint": record} if e else {})}]
         if op == "stats":
             return self.pages("stats", self.stats(request.get("query")))
         if op == "mirror.list":
@@ -174,6 +191,9 @@ class Daemon:
             return [error("ENOENT", 'no mirror session is named "%s"' % request["name"])]
         if op == "mirror.add":
             m = {k: v for k, v in request.items() if k not in ("op", "v")}
+            unmatched = [q for q in m["endpoints"] if q != "all" and not self.find(q)]
+            if unmatched:
+                m["unmatched"] = unmatched
             return [{"ok": True, "mirror": mirror(m.pop("name"), **m)}]
         if op == "log.level":
             self.level = request.get("level", self.level)

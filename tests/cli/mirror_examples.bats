@@ -20,9 +20,9 @@ load mirror_examples
 	seen 1 '10.201.0.20.8080 > 10.201.0.10.[0-9]+: Flags \[R'
 	seen 2 .
 	[ "$(counter web sent)" -eq 2 ]
-	run podlane mirror watch web -n 1 -i 0.2
+	run podlane mirror stats web -n 1 -w 0.2
 	[ "$status" -eq 0 ] && [[ $output == *web*active* ]]
-	grep -qxF 'podlane mirror watch web' "$dir/page"
+	grep -qxF 'podlane mirror stats web --watch' "$dir/page"
 }
 
 @test "a remote collector gets the first 96 bytes by VXLAN" {

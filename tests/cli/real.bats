@@ -181,6 +181,53 @@ address_of() { # CONTAINER
 	ok endpoint del lab --ifname lab0
 }
 
+add_pod() { # CONTAINER IFNAME: as a container runtime does
+	CNI_COMMAND=ADD CNI_CONTAINERID=$1 CNI_NETNS=/run/netns/red CNI_IFNAME=$2 CNI_PATH=${podlane%/*} \
+		CNI_ARGS="IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0" "$podlane-cni" <<-END
+			{"cniVersion": "1.0.0", "name": "lab", "type": "podlane",
+			 "ipam": {"type": "podlane", "subnet": "10.78.0.0/24"}}
+		END
+}
+
+@test "what list shows as a name, show, stats, mirror and del take" {
+	local id=4f1e2d3c5b6a798807162534435261708f9eadbccbdae9f80716253443526170 name
+	add_pod $id web0
+	add_pod $id web1
+	ok endpoint list
+	[ "$(grep -c ' shop/web-0 ' <<<"$output")" -eq 2 ]
+	for name in shop/web-0 web-0 $id 4f1e2d3c5b6a; do
+		fails 1 "names more than one endpoint" endpoint show "$name"
+		fails 1 "names more than one endpoint" endpoint del "$name"
+		ok endpoint show "$name:web1" -j
+		json '.endpoint.ifname == "web1" and .endpoint.pod.name == "web-0"'
+		ok stats "$name:web1" -j
+		json '.stats[0].ifname == "web1" and .stats[0].pod.namespace == "shop"'
+		ok mirror add names --endpoint "$name:web1" --endpoint nobody --to-device up0 -j
+		json '.mirror.selected == 1 and .mirror.unmatched == ["nobody"]'
+		[[ $stderr == *"no endpoint is named nobody"* ]]
+		ok mirror del names
+	done
+	[[ $("$podlane" complete endpoint show sh) == $'shop/web-0\nshop/web-0' ]]
+	[[ $("$podlane" complete endpoint show 4f1e2d3c5b6a:) == $'4f1e2d3c5b6a:web0\n4f1e2d3c5b6a:web1' ]]
+	ok endpoint rm shop/web-0:web1
+	[ "$output" = "deleted shop/web-0:web1" ]
+	ok endpoint del web-0
+	[ "$output" = "deleted shop/web-0:web0" ]
+	run ip -n red link show web0
+	[ "$status" -ne 0 ]
+	fails 1 'no endpoint is named "blu"' endpoint del blu # only hashes may be shortened
+}
+
+@test "JSON: times in RFC 3339, and no pod where none is known" {
+	ok endpoint show blue -j
+	json '.endpoint | has("pod") | not'
+	# Both say the same time, and it is that of this test.
+	json '.endpoint | (.createdNs / 1000000000 | floor) == (.created | sub("[.][0-9]{9}Z$"; "Z") | fromdate)'
+	[ "$(jq -r .endpoint.created <<<"$output" | date -f - +%s)" -gt "$(($(date +%s) - 600))" ]
+	ok stats -j
+	json '.stats | length >= 2 and all(has("pod") | not)'
+}
+
 @test "log-level changes the running daemon" {
 	ok log-level debug
 	ok log-level
@@ -190,10 +237,10 @@ address_of() { # CONTAINER
 
 @test "del removes link and record; twice says that there is none" {
 	ok endpoint del red
-	[ "$output" = "red:eth0 is gone" ]
+	[ "$output" = "deleted red:eth0" ]
 	run ip -n red link show eth0
 	[ "$status" -ne 0 ]
-	fails 1 "there is no endpoint red:eth0" endpoint del red
+	fails 1 'no endpoint is named "red"' endpoint del red
 	ok endpoint list -j
 	json '[.endpoints[].containerId] == ["blue"]'
 	[ ! -e "$dir/run/endpoints/red:eth0.json" ]

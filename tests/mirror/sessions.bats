@@ -328,7 +328,7 @@ teardown() {
 	awk "BEGIN { exit !($bytes <= 5000 * (1 + $EPOCHREALTIME - $begun) + 1042) }"
 
 	in_ns a ping -n -q -c 300 -i 0.01 -s 1000 $B4 >/dev/null 3>&- &
-	podlane -j mirror watch narrow -i 1 -n 2 >"$BATS_TEST_TMPDIR/rates"
+	podlane -j mirror stats narrow -w 1 -n 2 >"$BATS_TEST_TMPDIR/rates"
 	wait $!
 	tail -n 1 "$BATS_TEST_TMPDIR/rates" | jq -ce '.mirrors[0].rates' # shown where the next line fails
 	tail -n 1 "$BATS_TEST_TMPDIR/rates" | jq -e '.mirrors[0].rates |

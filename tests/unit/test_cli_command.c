@@ -70,7 +70,12 @@ static void test_optional_value(void **state)
 	assert_string_equal(cli_value(&args, "watch"), "2.5");
 	assert_string_equal(args.words[0], "web");
 
+	/* What follows is the value, whatever it is: the command judges it. */
 	assert_int_equal(PARSE("stats", "-w", "web"), 0);
+	assert_string_equal(cli_value(&args, "watch"), "web");
+	assert_int_equal(args.n_words, 0);
+
+	assert_int_equal(PARSE("stats", "web", "-w"), 0);
 	assert_null(cli_value(&args, "watch"));
 	assert_string_equal(args.words[0], "web");
 
@@ -79,6 +84,15 @@ static void test_optional_value(void **state)
 
 	assert_int_equal(PARSE("stats", "--watch", "--json"), 0);
 	assert_true(cli_given(&args, "json"));
+}
+
+static void test_short_names(void **state)
+{
+	assert_int_equal(PARSE("endpoint", "ls"), 0);
+	assert_string_equal(cli_command_of(&args)->name, "list");
+	assert_int_equal(PARSE("mirror", "rm", "m"), 0);
+	assert_string_equal(cli_command_of(&args)->name, "del");
+	REFUSED("unknown command 'rm'", "rm");
 }
 
 static void test_letters_stand_together(void **state)
@@ -131,7 +145,7 @@ static void test_number_of_words(void **state)
 	assert_string_equal(err.text, "ENDPOINT is missing");
 	assert_int_equal(PARSE("status", "now"), 0);
 	assert_int_equal(cli_check_words(&args, &err), -EINVAL);
-	assert_string_equal(err.text, "'now' is one word too many");
+	assert_string_equal(err.text, "unexpected argument 'now'");
 }
 
 static void test_numbers(void **state)
@@ -173,6 +187,7 @@ int main(void)
 		cmocka_unit_test(test_global_options_anywhere),
 		cmocka_unit_test(test_repeated_values),
 		cmocka_unit_test(test_optional_value),
+		cmocka_unit_test(test_short_names),
 		cmocka_unit_test(test_letters_stand_together),
 		cmocka_unit_test(test_dashes_end_options),
 		cmocka_unit_test(test_raw_command_takes_all),

@@ -11,19 +11,24 @@
 
 #include "cli/table.h"
 
-static char *printed(const struct cli_table *table, bool colour)
+static char *looking(const struct cli_table *table, struct cli_look look)
 {
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
 	assert_non_null(out);
-	assert_int_equal(cli_table_print(table, out, colour), 0);
+	assert_int_equal(cli_table_print(table, out, &look), 0);
 	fclose(out);
 	return text;
 }
 
-static const struct cli_column columns[] = {{"NAME"}, {"N", true}, {"WHY"}};
+static char *printed(const struct cli_table *table, bool colour)
+{
+	return looking(table, (struct cli_look){.colour = colour});
+}
+
+static const struct cli_column columns[] = {{"NAME"}, {"N", .right = true}, {"WHY"}};
 
 static void test_columns_align(void **state)
 {
@@ -73,6 +78,51 @@ static void test_empty_table_has_its_head(void **state)
 	assert_string_equal(text, "NAME  N  WHY\n");
 }
 
+static const struct cli_column broken[] = {{"NAME", .wrap = true},
+					   {"N", .right = true},
+					   {"MORE", .wide = true},
+					   {"WHY", .wrap = true}};
+
+static void fill(struct cli_table *table)
+{
+	cli_cell(table, CLI_PLAIN, "kube-system/coredns-5d78c9869d-zx81k");
+	cli_cell(table, CLI_PLAIN, "12");
+	cli_cell(table, CLI_PLAIN, "hidden");
+	cli_cell(table, CLI_PLAIN, "an address, another one");
+	cli_cell(table, CLI_PLAIN, "short");
+	cli_cell(table, CLI_PLAIN, "3");
+	cli_cell(table, CLI_PLAIN, "x");
+	cli_cell(table, CLI_PLAIN, "grün");
+}
+
+static void test_wide_tables_are_broken(void **state)
+{
+	pl_cleanup(cli_table_freep) struct cli_table *table = cli_table_new(broken, 4);
+	pl_autofree char *text = NULL, *whole = NULL, *narrow = NULL;
+	unsigned int longest = 0;
+
+	fill(table);
+	text = looking(table, (struct cli_look){.width = 40});
+	assert_string_equal(text, "NAME                N  WHY\n"
+				  "kube-system/       12  an address,\n"
+				  "coredns-               another one\n"
+				  "5d78c9869d-zx81k\n"
+				  "short               3  grün\n");
+	/* Nothing is broken where nobody says how wide a line may be. */
+	whole = looking(table, (struct cli_look){.wide = true});
+	assert_string_equal(
+		whole, "NAME                                   N  MORE    WHY\n"
+		       "kube-system/coredns-5d78c9869d-zx81k  12  hidden  an address, another one\n"
+		       "short                                  3  x       grün\n");
+	/* Words that are longer than their column are cut anywhere; no column shrinks to nothing.
+	 */
+	narrow = looking(table, (struct cli_look){.width = 5});
+	for (const char *line = narrow; *line; line += strcspn(line, "\n") + 1)
+		longest =
+			strcspn(line, "\n") > longest ? (unsigned int)strcspn(line, "\n") : longest;
+	assert_int_equal(longest, 22);
+}
+
 static void test_numbers_for_people(void **state)
 {
 	char buf[CLI_NUMBER_MAX];
@@ -120,6 +170,7 @@ int main(void)
 		cmocka_unit_test(test_control_bytes_are_masked),
 		cmocka_unit_test(test_colour_adds_no_width),
 		cmocka_unit_test(test_empty_table_has_its_head),
+		cmocka_unit_test(test_wide_tables_are_broken),
 		cmocka_unit_test(test_numbers_for_people),
 		cmocka_unit_test(test_scaled_numbers),
 	};
