@@ -41,11 +41,11 @@ enum cni_version {
 	X(CNI_FAILED, 100, "the daemon failed for another reason")                                 \
 	X(CNI_NO_ADDRESS, 101, "no address is left in the range")                                  \
 	X(CNI_ADDRESS_TAKEN, 102, "the requested address is in use")                               \
-	X(CNI_EXISTS, 103, "the container or the interface is there already")                      \
+	X(CNI_EXISTS, 103, "the container or the interface already exists")                        \
 	X(CNI_DIFFERS, 104, "CHECK: something differs from what ADD made")                         \
 	X(CNI_NO_PRIVILEGE, 105, "no privilege")                                                   \
-	X(CNI_NOT_SUPPORTED, 106, "the kernel or the daemon lacks what is asked for")              \
-	X(CNI_DELEGATE, 107, "the IPAM plugin cannot be run or answered nonsense")
+	X(CNI_NOT_SUPPORTED, 106, "the kernel or the daemon lacks a requested feature")            \
+	X(CNI_DELEGATE, 107, "the IPAM plugin cannot be run or returned an invalid response")
 
 enum cni_code {
 	CNI_OK = 0,

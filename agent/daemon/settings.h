@@ -25,18 +25,18 @@
 	X(runDir, "run-dir", "DIR", "records, control socket and lock")                            \
 	X(bpffs, "bpffs", "DIR", "pinned maps, programs and links, on a bpf file system")          \
 	X(logLevel, "log-level", "LEVEL", "error, warn, info or debug")                            \
-	X(maxEndpoints, "max-endpoints", "N", "pods that this node can have, 1 to 65535")          \
+	X(maxEndpoints, "max-endpoints", "N", "maximum number of pods, 1 to 65535")                \
 	X(maxFlows, "max-flows", "N",                                                              \
-	  "connections that take the fast path, each of IPv4 and IPv6")                            \
-	X(flowBudget, "flow-budget", "N", "of these, what one endpoint may open")                  \
+	  "maximum connections on the fast path, for IPv4 and IPv6 each")                          \
+	X(flowBudget, "flow-budget", "N", "of these, those that one endpoint may open")            \
 	X(flowRate, "flow-rate", "N", "new connections per second and endpoint")                   \
 	X(attach, "attach", "KIND", "auto, tcx or clsact")                                         \
-	X(uplinks, "uplinks", "PATTERNS", "devices to the network; empty: by default route")       \
-	X(native, "native", "PREFIXES", "networks reached by FIB, past the stack; !: excepted")    \
-	X(forwarding, "forwarding", "BOOL", "switch IP forwarding of the host on at start")        \
-	X(expedite, "expedite", "BOOL", "hurry the kernel's grace periods while attaching")        \
-	X(network, NULL, NULL, "the network of pods that name none")                               \
-	X(mirrors, NULL, NULL, "mirror sessions that are always there")
+	X(uplinks, "uplinks", "PATTERNS", "devices to the network; default: by default route")     \
+	X(native, "native", "PREFIXES", "networks routed by FIB, past the stack; !: excepted")     \
+	X(forwarding, "forwarding", "BOOL", "enable IP forwarding of the host at start")           \
+	X(expedite, "expedite", "BOOL", "use expedited RCU grace periods while attaching")         \
+	X(network, NULL, NULL, "network of pods that name none")                                   \
+	X(mirrors, NULL, NULL, "permanent mirror sessions")
 
 struct pl_settings {
 	char run_dir[256];
