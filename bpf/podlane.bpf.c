@@ -35,6 +35,7 @@ static __always_inline int admit(struct pl_packet *p, int common, __u32 *ret_ans
 	if (likely(common) && likely(pl_flow_is_plain(p)))
 		return PL_CONTINUE;
 	pl_conn_read(p->skb);
+	p->l4.headers = (__u32)pl_conn_headers(p->skb);
 	if (p->flow || !common)
 		answer = pl_flow_judge(p->src_id);
 	if (!answer)
@@ -88,7 +89,7 @@ static __always_inline int forward(struct pl_packet *p, int common)
 	int reason = admit(p, common, &answer);
 
 	if (reason == PL_CONTINUE)
-		reason = pl_forwardable(p, common);
+		reason = pl_forwardable(p);
 	if (reason == PL_CONTINUE) {
 		if (p->dst)
 			reason = pl_deliverable(p);

@@ -7,6 +7,7 @@
  *
  *   pl_antispoof()            from-pod, every packet: the frame and its claims
  *   pl_check_source()         from-pod: the source address, where no flow has proved it
+ *   pl_check_trusted_source() from-pod: the same of pods that may use any, where they open
  *   pl_may_mark()             from-netkit, before all else
  *   pl_check_uplink_source()  from-uplink, what no flow has proved
  */
@@ -360,6 +361,23 @@ PL_INLINE int pl_is_common(const struct pl_packet *p)
 		return 0;
 	return p->family == 4 || p->ip6->hop_limit != PL_ND_HOP_LIMIT ||
 	       p->ip6->nexthdr != PL_PROTO_ICMPV6;
+}
+
+/*
+ * A trusted pod may send with any address. With one that is another's of this node it takes the
+ * stack, which answers by its routes: an entry would turn the other's answers to this pod.
+ */
+PL_INLINE int pl_check_trusted_source(const struct pl_packet *p)
+{
+	struct pl_addr *found;
+
+	if (likely(!(p->src->flags & PL_EP_TRUSTED)))
+		return PL_CONTINUE;
+	found = p->family == 4 ? bpf_map_lookup_elem(&pl_addrs4, &p->ip4->saddr)
+			       : bpf_map_lookup_elem(&pl_addrs6, &p->ip6->saddr);
+	return !found || (found->kind == PL_ADDR_POD && found->endpoint == p->src_id)
+		       ? PL_CONTINUE
+		       : PL_PASS_MARTIAN;
 }
 
 PL_INLINE int pl_is_no_unicast4(__be32 addr)

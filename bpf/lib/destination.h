@@ -65,15 +65,17 @@ PL_INLINE __u32 pl_l3_size(const struct pl_packet *p)
 	return p->skb->len - ETH_HLEN;
 }
 
-/* What holds for every packet that leaves the stack aside, to a pod or to the wire. */
-PL_INLINE int pl_forwardable(const struct pl_packet *p, int common)
+/*
+ * What holds for every packet that leaves the stack aside, to a pod or to the wire. l4.headers is 0
+ * where options stand before the transport header that a router must look into.
+ */
+PL_INLINE int pl_forwardable(const struct pl_packet *p)
 {
 	__u8 ttl = p->family == 4 ? p->ip4->ttl : p->ip6->hop_limit;
 
 	if (unlikely(p->src && p->src->flags & PL_EP_SHAPED))
 		return PL_PASS_SHAPED;
-	/* Segments behind extension headers: their size is not known here. */
-	if (unlikely(p->options || (!common && pl_is_segmented(p))))
+	if (unlikely(!p->l4.headers))
 		return PL_PASS_IP_OPTIONS;
 	if (unlikely(ttl <= 1))
 		return PL_PASS_TTL;

@@ -18,9 +18,10 @@ const volatile __u32 pl_hz = 250;
  */
 struct pl_conn {
 	struct pl_flow_key key;
-	__u32 side;   /* which end of the key the sender is: 0, 1 */
-	__u32 family; /* 4, 6; 0: not readable */
-	__u8 kind;    /* enum pl_l4_kind */
+	__u32 side;    /* which end of the key the sender is: 0, 1 */
+	__u32 family;  /* 4, 6; 0: not readable */
+	__u32 headers; /* pl_l4.headers */
+	__u8 kind;     /* enum pl_l4_kind */
 	__u8 protocol;
 	__u8 flags;	      /* enum pl_l4_flag */
 	__u8 fragment;	      /* part of a fragmented packet */

@@ -18,6 +18,8 @@
  *                second FIN
  *                SYN-ACK, reset of the other  PROPOSED    fast; the SYN-ACK makes it FAST, unless
  *                end                                      conntrack knows its tuple: stack
+ *                SYN of an uplink; SYN-ACK    PROPOSED,   fast, unless conntrack knows its tuple:
+ *                of the pod                   by the pod  stack; the SYN-ACK makes it FAST
  *                UDP of either end            PROPOSED    fast, unless conntrack knows its tuple;
  *                                                         the pod's makes it FAST
  *                others                       PROPOSED    as with no entry
@@ -31,9 +33,9 @@
  *                                                         make a PROPOSED entry, others a FAST one
  *                first fragment               FAST        fast, and its identification is entered
  *                later fragment               FRAGMENTS   fast; the last one ends that entry
- *                ICMP error                   FAST or     fast, where it is addressed to the end
- *                                             PROPOSED    whose packet it quotes; a pod must be
- *                                             (quoted)    the other end
+ *                ICMP error                   FAST or     fast, from one end to the one whose
+ *                                             PROPOSED    packet it quotes; from an uplink a
+ *                                             (quoted)    router may have sent it
  *                others                       none        stack, PASS_NO_FLOW or PASS_FRAGMENT
  *   to-pod       UDP, echo request            FAST        the entry ends: the stack has it now
  *                SYN, SYN-ACK                 PROPOSED,   the entry ends
@@ -47,8 +49,23 @@
  * the stack delivers (STACK), and from-pod each port that speaks to neither a pod nor a native
  * network (PORT): an opener that meets such a note goes to the stack.
  *
+ * A trusted pod may send with any address; with one that another of this node has it opens nothing,
+ * and goes to the stack (PASS_MARTIAN).
+ *
  * Who opens pays: an endpoint has a budget for what it opens, and one for what is opened to it from
  * uplinks. Nothing displaces another's entry. The table never evicts: a full one refuses openers.
+ *
+ * What remains, and why:
+ *   - A SYN of an uplink that the stack must have (with IP options) is of a connection of its own
+ *     there: the answer that the pod waits for goes to the stack, which may drop it. The pod's
+ *     next SYN goes the same way, and that opens.
+ *   - A forged SYN-ACK makes a proposal FAST. Linux refuses it by a reset, which ends the entry,
+ *     and sends its SYN again at once.
+ *   - The slot of an endpoint may be used again. A link's deletion waits for the programs that run
+ *     (RCU) before the slot is free; where the link vanished by itself, a program would have to
+ *     stand still while a new link is made, and one packet would reach a pod without its address.
+ *   - IPv6 options before the transport header, other than a jumbo payload's length, and all of
+ *     IPv4 go to the stack, amid a connection, too: routers must look into them.
  */
 #ifndef PODLANE_BPF_FLOWS_H
 #define PODLANE_BPF_FLOWS_H
@@ -146,6 +163,7 @@ __attribute__((noinline)) int pl_conn_read(struct __sk_buff *skb)
 	if (pl_read_headers(&p, 1) != PL_CONTINUE)
 		return 0;
 	pl_parse_l4(&p);
+	c->headers = p.l4.headers;
 	c->kind = p.l4.kind;
 	c->protocol = p.l4.protocol;
 	c->flags = p.l4.flags;
@@ -165,6 +183,19 @@ __attribute__((noinline)) int pl_conn_read(struct __sk_buff *skb)
 	if (c->kind == PL_L4_LATER_FRAGMENT)
 		pl_conn_to_fragments(c);
 	return c->kind != PL_L4_OTHER && c->kind != PL_L4_UNREADABLE;
+}
+
+/* After pl_conn_read(): pl_l4.headers; 0: options stand there that a router must look into. */
+__attribute__((noinline)) int pl_conn_headers(struct __sk_buff *skb)
+{
+	struct pl_packet p = {.skb = skb};
+	struct pl_conn *c = pl_conn_get();
+
+	if (!c || pl_read_headers(&p, 1) != PL_CONTINUE)
+		return 0;
+	if (p.options && (p.family != 6 || !pl_is_segmented(&p) || !pl_is_jumbo(p.ip6, p.end)))
+		return 0;
+	return (int)c->headers;
 }
 
 PL_INLINE int pl_is_syn(const struct pl_conn *c)
@@ -241,9 +272,19 @@ PL_INLINE __u32 pl_flow_judge_entry(const struct pl_conn *c, const struct pl_flo
 	/* An uplink's may be forged: the stack's answers to the pod must not follow it. */
 	if (state == PL_FLOW_PROPOSED && c->protocol == IPPROTO_UDP)
 		return PL_ANSWER_KNOWN | PL_ANSWER_ASK;
-	if (state != PL_FLOW_PROPOSED || (c->side & 1) == (flow->flags & PL_FLOW_OPENER1))
+	if (state != PL_FLOW_PROPOSED)
 		return 0;
-	return reset || pl_is_syn_ack(c) ? PL_ANSWER_KNOWN | PL_ANSWER_ASK : 0;
+	/*
+	 * A pod's proposal outlasts a SYN of an uplink, which may be forged. Both may have opened
+	 * at once: the pod answers that SYN by its own proposal.
+	 */
+	if ((c->side & 1) == (flow->flags & PL_FLOW_OPENER1))
+		return local && pl_is_syn_ack(c) && flow->end[~c->side & 1].endpoint == PL_NODE
+			       ? PL_ANSWER_KNOWN | PL_ANSWER_ASK
+			       : 0;
+	return reset || pl_is_syn_ack(c) || (pl_is_syn(c) && !local)
+		       ? PL_ANSWER_KNOWN | PL_ANSWER_ASK
+		       : 0;
 }
 
 /*
@@ -329,20 +370,29 @@ __attribute__((noinline)) int pl_flow_destination(struct __sk_buff *skb, __u32 s
 	if (reason == PL_PASS_NOT_POD &&
 	    (pl_is_native(&p) || (c->family && !pl_conn_is_whole(c) && pl_flow_find(c))))
 		reason = PL_CONTINUE;
+	if (reason == PL_CONTINUE)
+		reason = pl_check_trusted_source(&p);
 	return (reason & PL_ANSWER_REASON) | p.dst_id << PL_ANSWER_DST_SHIFT;
 }
 
-/* Fragments and ICMP errors: does the entry that they go by say FAST? */
+/*
+ * Fragments and ICMP errors: does the entry that they go by say FAST, between these two? An error
+ * goes to the end that sent what it quotes, from the other one, or from a router outside.
+ */
 PL_INLINE int pl_flow_covers(const struct pl_conn *c, const struct pl_flow *flow, __u32 src_id,
-			     const struct pl_endpoint_info *src)
+			     const struct pl_endpoint_info *src, __u32 dst_id,
+			     const struct pl_endpoint_info *dst)
 {
-	if (!flow || pl_flow_is_old(c, flow))
+	__u32 error = c->kind == PL_L4_ICMP_ERROR, side = c->side ^ error;
+
+	if (!flow || pl_flow_is_old(c, flow) ||
+	    !pl_flow_is_from(&flow->end[side & 1], src_id, src) ||
+	    !pl_flow_is_from(&flow->end[~side & 1], dst_id, dst))
 		return 0;
-	/* To the end that sent what is quoted; from the other one, or from a router outside. */
-	if (c->kind == PL_L4_ICMP_ERROR)
-		return (flow->state == PL_FLOW_FAST || flow->state == PL_FLOW_PROPOSED) &&
-		       c->error_to && (!src || c->error_from);
-	return flow->state == PL_FLOW_FAST && pl_flow_is_from(&flow->end[c->side & 1], src_id, src);
+	if (!error)
+		return flow->state == PL_FLOW_FAST;
+	return (flow->state == PL_FLOW_FAST || flow->state == PL_FLOW_PROPOSED) && c->error_to &&
+	       (!src || c->error_from);
 }
 
 /* A note that the stack has the connection, or that the pod's port has spoken through it. */
@@ -372,8 +422,9 @@ __attribute__((noinline)) int pl_flow_may_open(__u32 src_id, __u32 dst_id)
 	flow = pl_flow_find(c);
 	fragment = c->fragment ? PL_ANSWER_FRAGMENT : 0;
 	if (c->kind == PL_L4_ICMP_ERROR)
-		return pl_flow_covers(c, flow, src_id, src) ? PL_ANSWER_CONTINUE : PL_PASS_NO_FLOW;
-	if (fragment && pl_flow_covers(c, flow, src_id, src))
+		return pl_flow_covers(c, flow, src_id, src, dst_id, dst) ? PL_ANSWER_CONTINUE
+									 : PL_PASS_NO_FLOW;
+	if (fragment && pl_flow_covers(c, flow, src_id, src, dst_id, dst))
 		return PL_ANSWER_CONTINUE | fragment;
 	if (!pl_is_opener(c))
 		return fragment ? PL_PASS_FRAGMENT : PL_PASS_NO_FLOW;
@@ -463,7 +514,7 @@ __attribute__((noinline)) int pl_flow_track(struct __sk_buff *skb, __u32 src_id)
 	if (!c || !pl_conn_read(skb))
 		return 0;
 	flow = pl_flow_find(c);
-	if (!flow)
+	if (!flow || (flow->state == PL_FLOW_PROPOSED && pl_is_syn(c)))
 		return 0;
 	pl_flow_touch(flow, c->side);
 	sent = &flow->sent[c->side & 1];

@@ -147,6 +147,19 @@ enum pl_extension {
 	PL_EXT_BY_8 = 3,
 };
 
+/*
+ * Does the hop-by-hop header hold a jumbo payload's length and nothing else? Linux puts it into TCP
+ * segments above 64 KiB that it has yet to cut (BIG TCP), for itself alone.
+ */
+PL_INLINE int pl_is_jumbo(struct ipv6hdr *ip, void *end)
+{
+	enum { LENGTH = 1, TYPE = 2, SIZE = 3, JUMBO = 0xc2, JUMBO_SIZE = 4 };
+	struct pl_cursor c = {ip + 1, end};
+	const __u8 *head = pl_pull(&c, 8);
+
+	return head && !head[LENGTH] && head[TYPE] == JUMBO && head[SIZE] == JUMBO_SIZE;
+}
+
 /* A table, for each comparison in a loop doubles what the verifier has to follow. */
 static const __u8 pl_extensions[256] = {
 	[PL_PROTO_HOPOPTS] = PL_EXT_BY_8,      [PL_PROTO_ROUTING] = PL_EXT_BY_8,

@@ -2,7 +2,8 @@
 /*
  * What somebody outside forges does not touch the connections of pods: SYNs and datagrams with the
  * very tuple of a masqueraded connection as the pod has it, one and a sweep over all ports, and
- * with the tuple of a connection through a service, as its hidden backend has it.
+ * with the tuple of a connection through a service, as its hidden backend has it. Nor those that a
+ * pod is about to open.
  * time limit: 120
  * kernels: no
  */
@@ -144,6 +145,88 @@ static void test_datagrams(void **state)
 	}
 }
 
+/* A rule in a place of its own: in the table "guard", which guard_gone() takes away again. */
+static void guard(const char *netns, const char *hook, const char *match)
+{
+	char command[256], text[512];
+
+	snprintf(command, sizeof(command), "ip netns exec %s nft -f -", netns);
+	snprintf(text, sizeof(text),
+		 "table inet guard_%s {\ncounter dropped {}\nchain %s {\n"
+		 "type filter hook %s priority 0;\n%s counter name dropped drop\n}\n}\n",
+		 hook, hook, hook, match);
+	feed(command, text);
+}
+
+static void guard_gone(const char *netns, const char *hook)
+{
+	run("ip netns exec %s nft delete table inet guard_%s", netns, hook);
+}
+
+static void wait_for_drop(const char *netns, const char *hook)
+{
+	double end = now() + 10;
+	char command[256];
+
+	snprintf(command, sizeof(command),
+		 "ip netns exec %s nft -j list counter inet guard_%s dropped | "
+		 "jq '[.nftables[].counter?.packets] | add'",
+		 netns, hook);
+	while (number_of(command) < 1) {
+		if (now() > end)
+			fail_msg("nothing came to %s's %s", netns, hook);
+		pause_ms(5);
+	}
+}
+
+/*
+ * Between a pod's SYN and the answer to it, which takes its time here: somebody outside sends a SYN
+ * in the name of who answers. The pod's firewall drops that, as it does any SYN, and the pod sends
+ * no second one. (What the plain stack's conntrack makes of the forged one's numbers is its own.)
+ */
+static void test_opening(void **state)
+{
+	static const char syn[] = "tcp flags & (syn | ack) == syn";
+	static const char syn_ack[] = "tcp flags & (syn | ack) == (syn | ack)";
+	struct held h = {.client = POD_A, .server = REMOTE};
+	struct sockaddr_storage to;
+	struct message answer;
+	struct raw raw;
+	int error, r;
+
+	set_up_rules(&rules_iptables);
+	for (h.family = V4; h.family <= V6; h.family++) {
+		socklen_t len = sizeof(error);
+
+		guard("a", "input", syn);
+		guard("remote", "output", syn_ack);
+		h.fd = bound_at(POD_A, h.family, SOCK_STREAM, 0, 41000);
+		assert_true(h.fd >= 0);
+		to_sockaddr(places[REMOTE].address[h.family], TCP_PORT, &to);
+		assert_int_equal(connect(h.fd, (struct sockaddr *)&to, size_of(&to)), -1);
+		assert_int_equal(errno, EINPROGRESS);
+		wait_for_drop("remote", "output");
+		guard("a", "output", syn);
+		raw_open(&raw, OUTSIDE, h.family);
+		forge(&h, &raw, IPPROTO_TCP, 41000, TH_SYN);
+		close(raw.fd);
+		wait_for_drop("a", "input");
+		guard_gone("remote", "output");
+		r = client_wait(h.fd, POLLOUT, 2 * PATIENCE_MS) ? 0 : -ETIMEDOUT;
+		if (!r && !getsockopt(h.fd, SOL_SOCKET, SO_ERROR, &error, &len))
+			r = -error;
+		if (r)
+			fail_msg("IPv%d: a forged SYN ends what a pod opens: %s", h.family ? 6 : 4,
+				 strerror(-r));
+		r = tcp_exchange(h.fd, ++ids, 1, 100, PATIENCE_MS, &answer);
+		if (r)
+			fail_msg("IPv%d: after a forged SYN: %s", h.family ? 6 : 4, strerror(-r));
+		close(h.fd);
+		guard_gone("a", "input");
+		guard_gone("a", "output");
+	}
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_teardown(test, tear_down)
@@ -151,7 +234,7 @@ int main(void)
 		T(test_masqueraded),	   T(test_masqueraded_by_iptables),
 		T(test_through_service),   T(test_through_service_on_host),
 		T(test_sweep_masqueraded), T(test_sweep_through_service),
-		T(test_datagrams),
+		T(test_datagrams),	   T(test_opening),
 	};
 #undef T
 

@@ -114,6 +114,17 @@ static inline void age_flow(const struct packet *p, bool fragments, uint32_t sec
 	map_put(flow_map(), key, &flow);
 }
 
+/* Nothing has touched the entry since its last packet lay @seconds back, or more. */
+static inline void age_is(const struct packet *p, uint32_t seconds)
+{
+	struct pl_flow flow;
+	uint8_t key[64];
+	int end;
+
+	assert_true(find_flow(p, false, key, &flow, &end));
+	assert_true(jiffies_now() - flow.seen >= seconds * skel->rodata->pl_hz);
+}
+
 static inline int count_flows(void)
 {
 	uint8_t key[64], next[64];

@@ -68,6 +68,48 @@ static void test_conntrack_knows_openers(void **state)
 	}
 }
 
+/* A pod's proposal is not what an uplink's SYN goes by, where that is of the stack's connection. */
+static void test_conntrack_knows_syns(void **state)
+{
+	EACH_FAMILY
+	{
+		fresh();
+		THEN("on a proposal", {FROM_POD, SYN_TO_NATIVE(5), PL_FORWARD_NATIVE});
+		ct_add(IP_TCP, (struct ct_tuple){NATIVE, POD_A, 80, 5},
+		       (struct ct_tuple){POD_A, NATIVE, 5, 80});
+		THEN("on a proposal",
+		     {FROM_UPLINK,
+		      {NATIVE, POD_A, TCP(TCP_SYN, 80, 5)},
+		      PL_PASS_TUPLE_CLASH,
+		      PL_FLOW_PROPOSED},
+		     {TO_POD, {NATIVE, POD_A, TCP(TCP_SYN, 80, 5)}, PL_PASS_FROM_STACK, GONE});
+		fresh();
+		THEN("answered", {FROM_POD, SYN_TO_NATIVE(5), PL_FORWARD_NATIVE});
+		ct_add(IP_TCP, (struct ct_tuple){NATIVE, HOST, 80, 5},
+		       (struct ct_tuple){POD_A, NATIVE, 5, 80});
+		THEN("answered", {FROM_POD,
+				  {POD_A, NATIVE, TCP(SYN_ACK, 5, 80)},
+				  PL_PASS_TUPLE_CLASH,
+				  PL_FLOW_PROPOSED});
+	}
+}
+
+/* A fragment of a datagram follows the entry of those ends that it has, and of no former ones. */
+static void test_conntrack_knows_fragments(void **state)
+{
+	const struct packet first = {POD_A, POD_B, UDP(5, 80), .fragment = FIRST_FRAGMENT, .id = 3};
+
+	EACH_FAMILY
+	{
+		fresh();
+		THEN("of an open one", {FROM_POD, {POD_A, POD_B, UDP(5, 80)}, PL_FORWARD_LOCAL});
+		ct_service(IP_UDP, POD_B);
+		THEN("of an open one", {FROM_POD, first, PL_FORWARD_LOCAL});
+		endpoints[ID_B].generation++;
+		THEN("of a former pod's", {FROM_POD, first, PL_PASS_STACK_FLOW});
+	}
+}
+
 /* Only an opener asks: what has its entry does not, whatever conntrack has learnt since. */
 static void test_conntrack_is_asked_once(void **state)
 {
@@ -255,6 +297,8 @@ int main(void)
 {
 	const struct CMUnitTest ask[] = {
 		cmocka_unit_test(test_conntrack_knows_openers),
+		cmocka_unit_test(test_conntrack_knows_syns),
+		cmocka_unit_test(test_conntrack_knows_fragments),
 		cmocka_unit_test(test_conntrack_is_asked_once),
 		cmocka_unit_test(test_conntrack_knows_answers),
 		cmocka_unit_test(test_datagrams_of_uplinks),

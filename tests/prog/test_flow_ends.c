@@ -37,6 +37,26 @@ static void test_generations(void **state)
 			assert_int_equal(budget_of(ID_A, OPENS).used, 0);
 		}
 	}
+	EACH_FAMILY /* An error about the former pod's connection is not the next one's. */
+	{
+		const struct packet a_to_b = {POD_A, POD_B, TCP(TCP_ACK, 5, 80)},
+				    a_to_native = {POD_A, NATIVE, TCP(TCP_ACK, 5, 80)},
+				    native_to_a = {NATIVE, POD_A, TCP(TCP_ACK, 80, 5)};
+
+		bed_reset();
+		THEN("an error", OPEN_BETWEEN_PODS, OPEN_TO_NATIVE,
+		     {FROM_POD, {POD_B, POD_A}, PL_FORWARD_LOCAL, .quoted = &a_to_b},
+		     {FROM_UPLINK, {NATIVE, POD_A}, PL_FORWARD_LOCAL, .quoted = &a_to_native},
+		     {FROM_POD, {POD_A, NATIVE}, PL_FORWARD_NATIVE, .quoted = &native_to_a});
+		next_use(ID_A);
+		THEN("an error", {FROM_POD, {POD_B, POD_A}, PL_PASS_NO_FLOW, .quoted = &a_to_b},
+		     {FROM_UPLINK, {NATIVE, POD_A}, PL_PASS_NO_FLOW, .quoted = &a_to_native},
+		     {FROM_POD, {POD_A, NATIVE}, PL_PASS_NO_FLOW, .quoted = &native_to_a});
+		bed_reset();
+		THEN("an error", OPEN_BETWEEN_PODS);
+		next_use(ID_B);
+		THEN("an error", {FROM_POD, {POD_B, POD_A}, PL_PASS_NO_FLOW, .quoted = &a_to_b});
+	}
 	EACH_FAMILY
 	{
 		bed_reset();
@@ -81,18 +101,40 @@ static void test_foreign_senders(void **state)
 	EACH_FAMILY
 	{
 		bed_reset();
-		endpoints[ID_B].flags |= PL_EP_TRUSTED; /* may have any address, not any entry */
+		/* It may have any address, but not any entry, nor the answers to another of ours.
+		 */
+		endpoints[ID_B].flags |= PL_EP_TRUSTED;
 		THEN("by a trusted pod", OPEN_TO_NATIVE,
+		     {FROM_POD, {POD_A, NATIVE, UDP(5, 53)}, PL_FORWARD_NATIVE, PL_FLOW_FAST},
 		     {FROM_POD,
 		      {POD_A, NATIVE, TCP(TCP_ACK, 5, 80)},
-		      PL_PASS_NO_FLOW,
+		      PL_PASS_MARTIAN,
 		      PL_FLOW_FAST,
 		      .by = ID_B},
 		     {FROM_POD,
 		      {POD_A, NATIVE, TCP(TCP_RST, 5, 80)},
-		      PL_PASS_NO_FLOW,
+		      PL_PASS_MARTIAN,
 		      PL_FLOW_FAST,
-		      .by = ID_B});
+		      .by = ID_B},
+		     {FROM_POD,
+		      {POD_A, NATIVE, UDP(5, 53)},
+		      PL_PASS_MARTIAN,
+		      PL_FLOW_FAST,
+		      .by = ID_B},
+		     {FROM_UPLINK, {NATIVE, POD_A, UDP(53, 5)}, PL_FORWARD_LOCAL, PL_FLOW_FAST},
+		     {FROM_POD, {POD_A, NATIVE, UDP(6, 53)}, PL_PASS_MARTIAN, GONE, .by = ID_B},
+		     {FROM_POD,
+		      {A_SECOND, NATIVE, TCP(TCP_SYN, 5, 80)},
+		      PL_PASS_MARTIAN,
+		      GONE,
+		      .by = ID_B},
+		     {FROM_POD, {HOST, NATIVE, UDP(6, 53)}, PL_PASS_MARTIAN, GONE, .by = ID_B},
+		     {FROM_POD,
+		      {OUTSIDE, NATIVE, UDP(6, 53)},
+		      PL_FORWARD_NATIVE,
+		      PL_FLOW_FAST,
+		      .by = ID_B},
+		     {FROM_POD, {POD_B, NATIVE, UDP(6, 53)}, PL_FORWARD_NATIVE, PL_FLOW_FAST});
 	}
 }
 
@@ -218,6 +260,9 @@ static void test_icmp_errors(void **state)
 	      {FROM_UPLINK, {NATIVE, POD_B}, PL_PASS_NO_FLOW, .quoted = &a_to_native},
 	      {FROM_UPLINK, {NATIVE, POD_A}, PL_PASS_NO_FLOW, .quoted = &native_to_a},
 	      {FROM_POD, {POD_A, NATIVE}, PL_FORWARD_NATIVE, .quoted = &native_to_a},
+	      /* Of a connection between pods no router outside has seen anything. */
+	      OPEN_BETWEEN_PODS,
+	      {FROM_UPLINK, {OUTSIDE, POD_A}, PL_PASS_NO_FLOW, .quoted = &a_to_b},
 	      /* a third pod, that is neither end */
 	      {FROM_POD, {POD_B, POD_A}, PL_PASS_NO_FLOW, .quoted = &a_to_native},
 	      {FROM_POD, {NATIVE, POD_A}, PL_DROP_SPOOFED_IP, .by = ID_B, .quoted = &a_to_native});

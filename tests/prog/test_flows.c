@@ -164,6 +164,41 @@ static void test_tcp_forged_syn(void **state)
 	STEPS("on one of the pod's", OPEN_TO_NATIVE,
 	      {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_SYN, 80, 5)}, PL_FORWARD_LOCAL, PL_FLOW_FAST},
 	      {FROM_POD, {POD_A, NATIVE, TCP(TCP_ACK, 5, 80)}, PL_FORWARD_NATIVE, PL_FLOW_FAST});
+	/* A proposal of the pod's is not answered by it, and waits for who answers. */
+	STEPS("on what the pod opens",
+	      {FROM_POD, SYN_TO_NATIVE(5), PL_FORWARD_NATIVE, PL_FLOW_PROPOSED},
+	      {FROM_UPLINK,
+	       {NATIVE, POD_A, TCP(TCP_SYN, 80, 5)},
+	       PL_FORWARD_LOCAL,
+	       PL_FLOW_PROPOSED},
+	      {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_ACK, 80, 5)}, PL_PASS_NO_FLOW},
+	      {FROM_UPLINK, {NATIVE, POD_A, TCP(SYN_ACK, 80, 5)}, PL_FORWARD_LOCAL, PL_FLOW_FAST},
+	      {FROM_POD, ACK_TO_NATIVE(5), PL_FORWARD_NATIVE, PL_FLOW_FAST});
+	EACH_FAMILY
+	{
+		bed_reset();
+		THEN("both open at once",
+		     {FROM_POD, SYN_TO_NATIVE(5), PL_FORWARD_NATIVE, PL_FLOW_PROPOSED},
+		     {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_SYN, 80, 5)}, PL_FORWARD_LOCAL},
+		     {FROM_POD,
+		      {POD_A, NATIVE, TCP(SYN_ACK, 5, 80)},
+		      PL_FORWARD_NATIVE,
+		      PL_FLOW_FAST},
+		     {FROM_UPLINK, {NATIVE, POD_A, TCP(SYN_ACK, 80, 5)}, PL_FORWARD_LOCAL},
+		     {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_ACK, 80, 5)}, PL_FORWARD_LOCAL},
+		     {FROM_POD, ACK_TO_NATIVE(5), PL_FORWARD_NATIVE, PL_FLOW_FAST});
+		assert_int_equal(budget_of(ID_A, OPENS).used, 1);
+		assert_int_equal(budget_of(ID_A, INBOUND).used, 0);
+		/* Who forges lets none of the pod's proposals grow old later. */
+		bed_reset();
+		THEN("kept alive", {FROM_POD, SYN_TO_NATIVE(5), PL_FORWARD_NATIVE});
+		age_flow(&(struct packet)SYN_TO_NATIVE(5), false, PL_LIFE_PROPOSED - 2);
+		THEN("kept alive", {FROM_UPLINK,
+				    {NATIVE, POD_A, TCP(TCP_SYN, 80, 5)},
+				    PL_FORWARD_LOCAL,
+				    PL_FLOW_PROPOSED});
+		age_is(&(struct packet)SYN_TO_NATIVE(5), PL_LIFE_PROPOSED - 2);
+	}
 	/* It proposes, and the pod's packets of a connection that the stack has do not answer it.
 	 */
 	STEPS("on a connection of the stack's",

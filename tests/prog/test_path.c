@@ -40,6 +40,14 @@ static void a_shaped(void)
 	endpoints[ID_A].flags |= PL_EP_SHAPED;
 }
 
+/* As Linux writes it before segments of more than 64 KiB together. */
+static void jumbo(uint8_t *frame, size_t *len, int af)
+{
+	static const uint8_t option[] = {0xc2, 4};
+
+	memcpy(frame + 14 + 40 + 2, option, sizeof(option));
+}
+
 static void a_trusted(void)
 {
 	endpoints[ID_A].flags |= PL_EP_TRUSTED;
@@ -241,6 +249,34 @@ static const struct row rows[] = {
 	 FROM_POD,
 	 {POD_A, POD_B, .payload = 2800, .gso_size = 1400},
 	 PL_FORWARD_LOCAL},
+	{"segments behind extension headers",
+	 FROM_POD,
+	 {POD_A, POD_B, .protocol = IP_TCP, .tcp_flags = TCP_SYN, .payload = 2800, .extensions = 1,
+	  .gso_size = 1430},
+	 PL_FORWARD_LOCAL,
+	 ONLY6},
+	{"segments behind extension headers that do not fit",
+	 FROM_POD,
+	 {POD_A, POD_B, .protocol = IP_TCP, .tcp_flags = TCP_SYN, .payload = 2800, .extensions = 2,
+	  .gso_size = 1430},
+	 PL_PASS_TOO_BIG,
+	 ONLY6},
+	{"segments with a jumbo payload's length",
+	 FROM_POD,
+	 {POD_A, POD_B, .protocol = IP_TCP, .tcp_flags = TCP_SYN, .payload = 2800, .options = true,
+	  .gso_size = 1400, .mangle = jumbo},
+	 PL_FORWARD_LOCAL,
+	 ONLY6},
+	{"segments with other options",
+	 FROM_POD,
+	 {POD_A, POD_B, .protocol = IP_TCP, .tcp_flags = TCP_SYN, .payload = 2800, .options = true,
+	  .gso_size = 1400},
+	 PL_PASS_IP_OPTIONS},
+	{"a jumbo payload's length before no segments",
+	 FROM_POD,
+	 {POD_A, POD_B, .options = true, .mangle = jumbo},
+	 PL_PASS_IP_OPTIONS,
+	 ONLY6},
 	{"last hop", FROM_POD, {POD_A, POD_B, .ttl = 1}, PL_PASS_TTL},
 	{"last hop but one", FROM_POD, {POD_A, POD_B, .ttl = 2}, PL_FORWARD_LOCAL},
 	{"to itself", FROM_POD, {POD_A, POD_A}, PL_PASS_SELF},
