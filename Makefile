@@ -5,7 +5,7 @@
 # make demo          see it work, in namespaces of its own
 # make install       DESTDIR= PREFIX=/usr/local CNIBINDIR=/opt/cni/bin (and: make uninstall)
 # make bench         figures; wants a quiet machine (bench-check: against the kept baseline)
-# make test-flows     random connections through netfilter against a reference; PODLANE_SEED repeats
+# make test-flows    a long run of random connections through netfilter; PODLANE_SEED repeats it
 # make test-kernels  the network tests on Debian's kernels under qemu; KERNELS="6.1 6.12"
 # make verifier-baseline  after a change of bpf/ that has a reason to make the verifier's work grow
 # make lint          format, the floors of agent/, clang-tidy, shellcheck, man pages, and the other compiler

@@ -2,8 +2,9 @@
 /*
  * Who opens pays: pod a, or somebody outside, opens connections at full rate, or what looks like
  * it, and pod b meanwhile keeps all that it has: 100 connections through a service and an idle
- * one, direct ones, some from outside, queries through a service twenty times a second, a flow of
- * datagrams that never ends. And what pod b opens anew beside pod a's attack is fast as ever.
+ * one, direct ones, idle ones from outside, queries through a service twenty times a second, as a
+ * resolver's, and flows of datagrams that never end, as QUIC's. And what pod b opens anew beside
+ * pod a's attack is fast as ever.
  *
  * A datagram may be lost where the machine is busy: as a resolver does, it is sent again. And for
  * as long as netfilter remembers a forged datagram of the backend, it drops what pod b sends the
