@@ -2,14 +2,15 @@
 /*
  * What the bench does with BPF that no tool does for it: attaches the do-nothing programs of
  * limit.bpf.c, fills podlane's pinned maps with endpoints and connections that nobody has, and
- * reads what a run of a program costs. Only a node whose daemon has ended is filled: a daemon would
- * sweep it clean.
+ * reads what a run of a program costs. Only a node whose daemon has ended is filled, but for one
+ * command that says so: a daemon would sweep it clean.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <net/if.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "limit.h"
 #include "common/util.h"
@@ -169,12 +170,25 @@ static int endpoints(int argc, char **argv)
 
 /* ---- flows: connections that nobody has ---- */
 
-/* 0 where the entry was new, or is there. */
-static int flow_one(int flows4, int flows6, uint32_t n, bool make)
+enum flows_task { FLOWS_MAKE, FLOWS_CHECK, FLOWS_FILL };
+
+/* The kernel's jiffies, lower half, within some seconds: they begin five minutes before 0. */
+static uint32_t jiffies_about(void)
 {
-	const struct pl_flow made = {.state = PL_FLOW_FAST,
-				     .sent = {PL_SENT_ANY, PL_SENT_ANY},
-				     .end = {{1, 1 << 30}, {2, 1 << 30}}};
+	struct timespec now, tick;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	return (uint32_t)((now.tv_sec - 300) * (1000000000 / tick.tv_nsec));
+}
+
+/* 0 where the entry was new, or is there. */
+static int flow_one(int flows4, int flows6, uint32_t n, enum flows_task task)
+{
+	/* A daemon sweeps out those that name endpoints that are not there. */
+	struct pl_flow made = {.state = PL_FLOW_FAST,
+			       .sent = {PL_SENT_ANY, PL_SENT_ANY},
+			       .end = {{1, 1 << 30}, {2, 1 << 30}}};
 	const uint32_t number = htonl(n);
 	struct pl_flow4_key v4 = {.addr = {{10, 128, 0, 1}, {10}}, .protocol = PL_IPPROTO_TCP};
 	struct pl_flow6_key v6 = {.addr = {{0xfd, 0x99}, {0xfd, 0x9a}}, .protocol = PL_IPPROTO_TCP};
@@ -185,31 +199,54 @@ static int flow_one(int flows4, int flows6, uint32_t n, bool make)
 	v4.addr[1][1] |= 128;
 	v4.port[0] = v6.port[0] = htons(8080);
 	v4.port[1] = v6.port[1] = htons((uint16_t)(32768 + n % 28232));
-	if (make ? bpf_map_update_elem(flows4, &v4, &made, BPF_NOEXIST) ||
-			    bpf_map_update_elem(flows6, &v6, &made, BPF_NOEXIST)
-		 : bpf_map_lookup_elem(flows4, &v4, &found) ||
-			    bpf_map_lookup_elem(flows6, &v6, &found))
+	if (task == FLOWS_FILL) {
+		memset(made.end, 0, sizeof(made.end)); /* PL_NODE */
+		made.seen = jiffies_about();
+	}
+	if (task == FLOWS_CHECK ? bpf_map_lookup_elem(flows4, &v4, &found) ||
+					  bpf_map_lookup_elem(flows6, &v6, &found)
+				: bpf_map_update_elem(flows4, &v4, &made, BPF_NOEXIST) ||
+					  bpf_map_update_elem(flows6, &v6, &made, BPF_NOEXIST))
 		return -errno;
 	return 0;
 }
 
-/* make|check MAPS-FOLDER COUNT: check says whether they are still there. */
+/* Until there is no room: prints how many went in. */
+static int flows_fill(int flows4, int flows6)
+{
+	uint32_t n = 0;
+	int r;
+
+	while (!(r = flow_one(flows4, flows6, n, FLOWS_FILL)))
+		n++;
+	printf("%u\n", n);
+	return r == -E2BIG && n ? 0 : r;
+}
+
+/*
+ * make|check MAPS-FOLDER COUNT: check says whether they are still there. fill MAPS-FOLDER: as many
+ * as there is room for, which a daemon leaves alone.
+ */
 static int flows(int argc, char **argv)
 {
 	bool make = argc > 0 && !strcmp(argv[0], "make");
+	bool fill = argc == 2 && !strcmp(argv[0], "fill");
 	int flows4, flows6, r = 0;
-	uint64_t n;
+	uint64_t n = 0;
 
-	if (argc != 3 || (!make && strcmp(argv[0], "check")) ||
-	    pl_parse_u64(argv[2], 1, 1 << 20, &n))
+	if (!fill && (argc != 3 || (!make && strcmp(argv[0], "check")) ||
+		      pl_parse_u64(argv[2], 1, 1 << 20, &n)))
 		return -EINVAL;
 	flows4 = open_map(argv[1], "pl_flows4");
 	flows6 = open_map(argv[1], "pl_flows6");
 	if (flows4 < 0 || flows6 < 0)
 		return -ENOENT;
+	if (fill)
+		r = flows_fill(flows4, flows6);
 	for (uint32_t i = 0; i < n && !r; i++)
-		r = flow_one(flows4, flows6, i, make);
-	return r ? failed(r, make ? "add a connection to" : "find a connection in", argv[1]) : 0;
+		r = flow_one(flows4, flows6, i, make ? FLOWS_MAKE : FLOWS_CHECK);
+	return r ? failed(r, make || fill ? "add a connection to" : "find a connection in", argv[1])
+		 : 0;
 }
 
 /* ---- cost: what a run of a program takes while a command runs ---- */
@@ -321,6 +358,7 @@ int main(int argc, char **argv)
 	fprintf(stderr, "usage: bpf limit OBJECT PROGRAM DEVICE TARGET PIN [NEXT4 NEXT6]\n"
 			"       bpf endpoints make|check MAPS-FOLDER COUNT\n"
 			"       bpf flows make|check MAPS-FOLDER COUNT\n"
+			"       bpf flows fill MAPS-FOLDER\n"
 			"       bpf cost PINNED-PROGRAM... -- COMMAND...\n");
 	return 2;
 }
