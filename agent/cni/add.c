@@ -2,7 +2,8 @@
 /*
  * ADD. Everything is checked before anything is made; the daemon is connected to before a delegated
  * IPAM plugin runs. What was begun and cannot be finished is undone: the lease, and what a daemon
- * that did not answer may have made. An endpoint that was there before is never touched.
+ * that did not answer may have made. An endpoint that was there before is never touched, nor is its
+ * lease: an IPAM plugin knows it by the same name.
  */
 #include <net/if.h>
 
@@ -11,6 +12,8 @@
 
 enum {
 	ADD_MS = 10000,
+	ASK_MS = 1000,
+	LOCK_MS = 10000,
 	UNDO_MS = 1000, /* after an ADD that was not answered */
 };
 
@@ -23,6 +26,7 @@ struct add {
 	json_t *routes;	   /* of a delegated IPAM; NULL: none */
 	int netns;
 	int sock;
+	int lock;     /* while a delegated IPAM is concerned */
 	bool leased;  /* the delegated IPAM's ADD succeeded */
 	bool existed; /* a record of this very endpoint was there before */
 };
@@ -35,6 +39,7 @@ static void add_clear(struct add *a)
 	json_decref(a->routes);
 	pl_closep(&a->netns);
 	pl_closep(&a->sock);
+	pl_closep(&a->lock);
 }
 
 static int add_take_prev(struct add *a, struct cni_error *err)
@@ -72,18 +77,72 @@ static void add_merge_ipam(struct add *a, const json_t *result)
 	}
 }
 
+/* Whether the daemon has this endpoint. Where it does not say, the record that was there counts. */
+static bool add_lives(const struct add *a)
+{
+	pl_autojson json_t *request = cni_daemon_request("endpoint.check", &a->r->env);
+	pl_autojson json_t *reply = NULL;
+	pl_autoclose int sock = -1;
+	struct pl_error ignored = {0};
+	int code = -ENOMEM;
+
+	sock = request ? cni_daemon_connect(&a->r->env, ASK_MS, &ignored) : -1;
+	if (sock >= 0)
+		code = cni_daemon_call(sock, request, a->netns, &reply, NULL, &ignored);
+	if (code == -ENOENT)
+		return false;
+	return code == 0 || code == -ESTALE || a->existed;
+}
+
+/* Never that of an endpoint that lives: this ADD may be its second. */
 static void add_release_lease(const struct add *a)
 {
 	struct cni_error ignored;
 
-	cni_delegate(a->r, "DEL", NULL, &ignored);
+	if (!add_lives(a))
+		cni_delegate(a->r, "DEL", NULL, &ignored);
+}
+
+static bool add_has_record(const struct add *a)
+{
+	const struct cni_env *env = &a->r->env;
+	char path[4096];
+
+	return pl_record_path(cni_run_dir(env), env->container_id, env->ifname, path,
+			      sizeof(path)) == 0 &&
+	       access(path, F_OK) == 0;
+}
+
+static int add_lock(struct add *a, struct cni_error *err)
+{
+	const struct cni_env *env = &a->r->env;
+
+	a->lock = cni_lock(env, false, LOCK_MS);
+	if (a->lock == -ETIMEDOUT)
+		return cni_fail(err, CNI_TRY_LATER,
+				"Another ADD or DEL of %s:%s is under way, or its IPAM plugin %s "
+				"still runs: try again when it has ended",
+				env->container_id, env->ifname, a->r->ipam);
+	if (a->lock < 0)
+		return cni_fail(err, CNI_IO, "Lock %s/ipam.lock: %s", cni_run_dir(env),
+				strerror(-a->lock));
+	/* Another ADD may have made it while this one waited. */
+	a->existed = add_has_record(a);
+	if (a->existed && add_lives(a))
+		return cni_fail(err, CNI_EXISTS,
+				"container %s has an endpoint %s already: delete it first",
+				env->container_id, env->ifname);
+	return 0;
 }
 
 static int add_lease(struct add *a, struct cni_error *err)
 {
 	pl_autojson json_t *result = NULL;
-	int code = cni_delegate(a->r, "ADD", &result, err);
+	int code = add_lock(a, err);
 
+	if (code)
+		return code;
+	code = cni_delegate(a->r, "ADD", &result, err);
 	if (code) {
 		/* It may have failed half-way. */
 		add_release_lease(a);
@@ -180,8 +239,6 @@ static int add_result(const struct add *a, const json_t *reply, json_t **ret, st
 
 static int add_prepare(struct add *a, struct cni_error *err)
 {
-	const struct cni_env *env = &a->r->env;
-	char path[4096];
 	int code;
 
 	code = cni_conf_parse(a->r, &a->conf, err);
@@ -189,14 +246,12 @@ static int add_prepare(struct add *a, struct cni_error *err)
 		code = cni_pod_args_parse(a->r, &a->pod_args, err);
 	if (code)
 		return code;
-	a->netns = cni_open_netns(env->netns, err);
+	a->netns = cni_open_netns(a->r->env.netns, err);
 	if (a->netns < 0)
 		return err->code;
 	if (a->conf.mode == PL_MODE_ACCELERATE)
 		code = add_take_prev(a, err);
-	if (pl_record_path(cni_run_dir(env), env->container_id, env->ifname, path, sizeof(path)) ==
-	    0)
-		a->existed = access(path, F_OK) == 0;
+	a->existed = add_has_record(a);
 	return code;
 }
 
@@ -226,7 +281,7 @@ static int add_carry_out(struct add *a, json_t **ret, struct cni_error *err)
 
 int cni_verb_add(const struct cni_request *r, json_t **ret, struct cni_error *err)
 {
-	struct add a = {.r = r, .netns = -1, .sock = -1};
+	struct add a = {.r = r, .netns = -1, .sock = -1, .lock = -1};
 	int code = add_prepare(&a, err);
 
 	if (!code)

@@ -76,7 +76,8 @@ struct cni_env {
 	const char *path;
 	const char *socket; /* of the daemon */
 	const char *run_dir;
-	unsigned int timeout_ms; /* 0: each verb's own */
+	unsigned int timeout_ms;      /* 0: each verb's own */
+	unsigned int ipam_timeout_ms; /* of a delegated IPAM plugin; 0: its own */
 };
 
 struct cni_request {
@@ -152,6 +153,13 @@ int cni_prev_interface(const json_t *result, const char *ifname);
  */
 int cni_find_host_end(const json_t *prev, const char *ifname, int netns_fd, char *ret, size_t size,
 		      struct cni_error *err);
+
+/* lock.c */
+/*
+ * Keeps other ADDs and DELs of this endpoint, or of @all, out until the fd is closed, by a
+ * delegated plugin that inherited it, too. An fd, -ETIMEDOUT after @ms of another's, -errno.
+ */
+int cni_lock(const struct cni_env *env, bool all, unsigned int ms);
 
 /* delegate.c */
 /*

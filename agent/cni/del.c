@@ -6,7 +6,8 @@
 #include "cni/cni.h"
 
 enum {
-	DEL_MS = 5000, /* then the plugin finishes by itself */
+	DEL_MS = 5000,	 /* then the plugin finishes by itself */
+	LOCK_MS = 10000, /* for the IPAM plugin of an ADD that was killed */
 };
 
 int cni_del_by_daemon(const struct cni_env *env, const char *network, struct pl_error *err)
@@ -41,13 +42,20 @@ int cni_del(const struct cni_env *env, const char *network, struct pl_error *err
 /*
  * The configuration is not judged: one that was edited into something invalid must not keep what
  * an earlier one made. The link goes before the lease: an address must be off the wire before it
- * can be somebody else's.
+ * can be somebody else's. Where the lock cannot be had DEL goes on: it must not fail for want of
+ * it.
  */
 int cni_verb_del(const struct cni_request *r, json_t **ret, struct cni_error *err)
 {
+	pl_autoclose int lock = r->ipam ? cni_lock(&r->env, false, LOCK_MS) : -1;
 	struct pl_error why = {0};
 	int code = cni_del(&r->env, r->network, &why);
 
+	if (lock == -ETIMEDOUT)
+		fprintf(stderr,
+			"podlane: DEL of %s:%s waits no longer for an ADD, or its IPAM plugin %s, "
+			"that still runs\n",
+			r->env.container_id, r->env.ifname, r->ipam);
 	if (code < 0)
 		return cni_fail_from(err, &why);
 	return r->ipam ? cni_delegate(r, "DEL", NULL, err) : 0;

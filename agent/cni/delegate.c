@@ -2,7 +2,9 @@
 /*
  * The delegated IPAM plugin: found in CNI_PATH, run with the environment and the configuration
  * that came to us, its standard error being ours. Its answer is data: checked here, used by the
- * verbs. Waits for it no longer than DELEGATE_MS, then ends it: a plugin of ours must not hang.
+ * verbs. Waits for it no longer than DELEGATE_MS, then ends it with all that it started: a plugin
+ * of ours must not hang, and what goes on behind our back could take a lease that nobody gives
+ * back.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -91,7 +93,7 @@ static int spawn(const char *file, char **env, int in, int out, pid_t *ret)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setsigdefault(&attr, &reset);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 	posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
 	code = posix_spawn(ret, file, &actions, &attr, argv, env);
@@ -146,7 +148,7 @@ static int wait_child(pid_t pid, uint64_t deadline, bool give_up)
 	int status = 0;
 
 	if (late)
-		kill(pid, SIGKILL);
+		kill(-pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (late)
@@ -154,9 +156,10 @@ static int wait_child(pid_t pid, uint64_t deadline, bool give_up)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int run(const char *file, char **env, int in, char **ret, size_t *ret_len, int *ret_status)
+static int run(const char *file, char **env, int in, unsigned int ms, char **ret, size_t *ret_len,
+	       int *ret_status)
 {
-	uint64_t deadline = pl_now_ns() + DELEGATE_MS * 1000000ULL;
+	uint64_t deadline = pl_now_ns() + ms * 1000000ULL;
 	int out[2], code;
 	pid_t pid;
 
@@ -209,6 +212,7 @@ int cni_delegate(const struct cni_request *r, const char *command, json_t **ret,
 	pl_autofree char **env = NULL;
 	pl_autofree char *out = NULL;
 	pl_autoclose int in = -1;
+	unsigned int ms = r->env.ipam_timeout_ms ? r->env.ipam_timeout_ms : DELEGATE_MS;
 	char file[4096], entry[64];
 	size_t len = 0;
 	int code, status = 0;
@@ -228,11 +232,12 @@ int cni_delegate(const struct cni_request *r, const char *command, json_t **ret,
 	in = input_fd(r);
 	if (!env || in < 0)
 		return cni_fail(err, CNI_IO, "No memory left to run IPAM plugin %s", r->ipam);
-	code = run(file, env, in, &out, &len, &status);
+	code = run(file, env, in, ms, &out, &len, &status);
 	if (code == -ETIMEDOUT)
 		return cni_fail(err, CNI_TRY_LATER,
-				"IPAM plugin %s did not finish %s within %d s and was ended",
-				r->ipam, command, DELEGATE_MS / 1000);
+				"IPAM plugin %s did not finish %s within %u ms and was ended: see "
+				"whether what it asks (a server, a lock) answers, then try again",
+				r->ipam, command, ms);
 	if (code < 0)
 		return cni_fail(err, CNI_DELEGATE, "Run IPAM plugin %s: %s", file, strerror(-code));
 	return answer(r->ipam, command, status, out, len, ret, err);

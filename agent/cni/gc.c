@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * GC. Removes what is not in the list of valid attachments, in this network alone; without a list,
- * or with one that cannot be read, it removes nothing.
+ * GC. Removes what is not in the list of valid attachments, in this network alone. With a list that
+ * cannot be read it fails, without one it succeeds, and removes nothing in both cases.
  */
 #include "cni/cni.h"
 #include "common/proto.h"
 
 enum {
 	GC_MS = 10000,
+	LOCK_MS = 10000, /* for the IPAM plugins of ADDs that were killed */
 };
 
 static int gc_collect(json_t *valid, const json_t *list, struct cni_error *err)
@@ -35,8 +36,7 @@ static int gc_collect(json_t *valid, const json_t *list, struct cni_error *err)
 
 /*
  * libcni writes an empty list as null, and the list under two spellings: null is "none is valid",
- * and what either spelling holds is valid. No list at all is refused: it must not mean "remove
- * everything".
+ * and what either spelling holds is valid. *ret is NULL where there is no list at all.
  */
 static int gc_valid(const struct cni_request *r, json_t **ret, struct cni_error *err)
 {
@@ -45,8 +45,7 @@ static int gc_valid(const struct cni_request *r, json_t **ret, struct cni_error 
 	int code = 0;
 
 	if (!now && !before)
-		return cni_fail(err, CNI_BAD_CONFIG,
-				"GC came without cni.dev/valid-attachments: nothing was removed");
+		return 0;
 	*ret = json_array();
 	if (!*ret)
 		return cni_no_memory(err);
@@ -158,6 +157,7 @@ static int gc_by_daemon(const struct cni_request *r, json_t *valid, struct pl_er
 
 int cni_verb_gc(const struct cni_request *r, json_t **ret, struct cni_error *err)
 {
+	pl_autoclose int lock = -1;
 	pl_autojson json_t *valid = NULL;
 	struct cni_error delegated = {0};
 	struct pl_error why = {0};
@@ -166,6 +166,19 @@ int cni_verb_gc(const struct cni_request *r, json_t **ret, struct cni_error *err
 	code = gc_valid(r, &valid, err);
 	if (code)
 		return code;
+	/*
+	 * libcni leaves the list out where its caller has none. That must not mean "remove
+	 * everything", for a delegated plugin neither, which would take it so.
+	 */
+	if (!valid) {
+		fprintf(stderr,
+			"podlane: GC of network %s came without cni.dev/valid-attachments: nothing "
+			"was removed\n",
+			r->network);
+		return 0;
+	}
+	if (r->ipam)
+		lock = cni_lock(&r->env, true, LOCK_MS);
 	/* As much as possible is removed before the first error is told. */
 	code = gc_by_daemon(r, valid, &why);
 	if (code == -EMSGSIZE)

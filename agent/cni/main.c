@@ -13,9 +13,9 @@ enum {
 	TIMEOUT_MAX_MS = 600000,
 };
 
-static unsigned int timeout_from_env(void)
+static unsigned int timeout_from_env(const char *name)
 {
-	const char *s = getenv("PODLANE_CNI_TIMEOUT_MS");
+	const char *s = getenv(name);
 	uint64_t ms = 0;
 
 	return s && pl_parse_u64(s, 1, TIMEOUT_MAX_MS, &ms) == 0 ? (unsigned int)ms : 0;
@@ -32,7 +32,8 @@ static struct cni_env env_read(void)
 		.path = getenv("CNI_PATH"),
 		.socket = getenv("PODLANE_SOCKET"),
 		.run_dir = getenv("PODLANE_RUN_DIR"),
-		.timeout_ms = timeout_from_env(),
+		.timeout_ms = timeout_from_env("PODLANE_CNI_TIMEOUT_MS"),
+		.ipam_timeout_ms = timeout_from_env("PODLANE_CNI_IPAM_TIMEOUT_MS"),
 	};
 }
 

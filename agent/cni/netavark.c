@@ -355,8 +355,17 @@ bool cni_netavark_reads(const char *subcommand)
 }
 
 static const char usage[] =
-	"usage: podlane create|info <JSON | podlane setup|teardown NETNS <JSON\n"
-	"The netavark plugin of podlane; without a subcommand: its CNI plugin. See podlane-cni(8).\n";
+	"usage: CNI_COMMAND=... podlane <CONFIGURATION    what a CNI runtime runs\n"
+	"       podlane create <JSON | setup NETNS <JSON | teardown NETNS <JSON | info\n"
+	"                                                 what podman 5 (netavark) runs\n"
+	"       podlane --version | --help\n"
+	"podlane as a plugin of container runtimes; see podlane-cni(8). To connect a network\n"
+	"namespace by hand use the command line's podlane endpoint add, see podlane(8).\n";
+
+static bool is_option(const char *word, const char *letter, const char *name)
+{
+	return strcmp(word, letter) == 0 || strcmp(word, name) == 0;
+}
 
 static int run(int argc, char **argv, const struct cni_env *env, const json_t *input, json_t **ret,
 	       struct cni_error *err)
@@ -389,8 +398,12 @@ int cni_netavark(int argc, char **argv, const struct cni_env *env, const char *i
 	} else if (cni_netavark_reads(argv[1])) {
 		json = json_loadb(input, len, 0, NULL);
 		code = run(argc, argv, env, json, &answer, &err);
+	} else if (is_option(argv[1], "-V", "--version")) {
+		fprintf(out, "podlane %s (CNI %s to %s, netavark %s)\n", PL_VERSION,
+			cni_version_name(0), cni_version_name(CNI_VERSION_COUNT - 1), NETAVARK_API);
+		return 0;
 	} else {
-		bool help = strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0;
+		bool help = is_option(argv[1], "-h", "--help");
 
 		fputs(usage, help ? out : stderr);
 		return help ? 0 : 2;

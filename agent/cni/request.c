@@ -80,7 +80,12 @@ int cni_env_check(const struct cni_env *env, unsigned int needs, struct cni_erro
 			  "which is no interface name: 1 to 15 bytes without '/', ':' and space");
 	if (needs & CNI_NEED_PATH && (!env->path || !*env->path))
 		env_error(&e, "CNI_PATH", NULL, "");
-	return e.len ? cni_fail(err, CNI_BAD_ENV, "%s", e.text) : 0;
+	if (!e.len)
+		return 0;
+	return cni_fail(err, CNI_BAD_ENV,
+			"%s. A container runtime sets these variables for %s; to connect a network "
+			"namespace by hand, use podlane endpoint add",
+			e.text, env->command ? env->command : "each command");
 }
 
 static int decode(struct cni_request *r, struct cni_error *err)
@@ -118,8 +123,10 @@ static int decode_version(struct cni_request *r, enum cni_version min, struct cn
 	r->version = v;
 	if (v < min)
 		return cni_fail(err, CNI_BAD_VERSION,
-				"%s came with CNI version %s; the network configuration says %s",
-				r->env.command, cni_version_name(min), cni_version_name(v));
+				"%s needs CNI version %s or later, and the network configuration "
+				"says cniVersion %s: raise it there, or do without %s",
+				r->env.command, cni_version_name(min), cni_version_name(v),
+				r->env.command);
 	return 0;
 }
 

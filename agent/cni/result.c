@@ -80,6 +80,19 @@ static json_t *ips_new(enum cni_version v, const json_t *endpoint)
 	return TAKE_PTR(ips);
 }
 
+/* Without empty lists and words: some readers take them for "no name server at all". */
+static json_t *dns_new(const json_t *dns)
+{
+	json_t *copy = json_object();
+	const char *key;
+	json_t *value;
+
+	json_object_foreach ((json_t *)dns, key, value)
+		if (json_array_size(value) || has_text(value))
+			json_object_set(copy, key, value);
+	return copy;
+}
+
 static json_t *routes_new(enum cni_version v, const json_t *routes)
 {
 	static const char *const later[] = {"mtu", "advmss", "priority", "table", "scope"};
@@ -114,8 +127,7 @@ json_t *cni_result_new(enum cni_version v, const char *netns, const json_t *endp
 	if (!failed && json_array_size(routes))
 		failed = json_object_set_new(result, "routes", routes_new(v, routes));
 	if (!failed)
-		failed = json_object_set_new(
-			result, "dns", json_is_object(dns) ? json_deep_copy(dns) : json_object());
+		failed = json_object_set_new(result, "dns", dns_new(dns));
 	return failed ? NULL : TAKE_PTR(result);
 }
 

@@ -88,9 +88,10 @@ int cni_run(const struct cni_env *env, const char *input, size_t len, FILE *out)
 		code = run_verb(verb, env, input, len, &version, &answer, &err);
 	else
 		code = cni_fail(&err, CNI_BAD_ENV,
-				"CNI_COMMAND is \"%.32s\"; it must be ADD, DEL, CHECK, STATUS, GC "
+				"CNI_COMMAND is %s%.32s%s; it must be ADD, DEL, CHECK, STATUS, GC "
 				"or VERSION",
-				env->command ? env->command : "");
+				env->command ? "\"" : "", env->command ? env->command : "not set",
+				env->command ? "\"" : "");
 	if (code) {
 		json_decref(answer);
 		answer = cni_error_to_json(version, &err);

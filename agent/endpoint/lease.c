@@ -13,10 +13,10 @@ int pl_lease_take(struct pl_endpoints *t, const struct pl_record *rec, struct pl
 
 		if (!r)
 			continue;
-		while (i-- > 0)
-			pl_ipam_release(t->opts.ipam, &rec->addrs[i].ip.ip);
+		for (size_t taken = 0; taken < i; taken++)
+			pl_ipam_release(t->opts.ipam, &rec->addrs[taken].ip.ip);
 		return pl_fail(err, r == -EEXIST ? -EADDRINUSE : r, "address %s: %s",
-			       pl_ip_format(&rec->addrs[i + 1].ip.ip, text),
+			       pl_ip_format(&rec->addrs[i].ip.ip, text),
 			       r == -EEXIST ? "another endpoint of this node has it"
 					    : strerror(-r));
 	}

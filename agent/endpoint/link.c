@@ -42,12 +42,14 @@ static struct pl_prefix host_prefix(const struct pl_ip *ip)
 
 /* ---- routes, pure ---- */
 
+/* 1: the pod has it anyway. */
 static int parse_route(const struct pl_record *rec, const json_t *j, size_t i,
 		       struct pl_nl_route *ret, struct pl_error *err)
 {
 	const char *dst = json_string_value(json_object_get(j, "dst"));
 	const char *gw = json_string_value(json_object_get(j, "gw"));
 	struct pl_nl_route route = {.scope = RT_SCOPE_UNIVERSE};
+	int r;
 
 	if (!dst || pl_prefix_parse(dst, &route.dst))
 		return pl_fail(err, -EINVAL, "ipam.routes[%zu].dst: expected a prefix", i);
@@ -66,11 +68,9 @@ static int parse_route(const struct pl_record *rec, const json_t *j, size_t i,
 		route.gateway = *gateway_of(addr);
 	}
 	route.onlink = true;
-	route.mtu = (uint32_t)json_integer_value(json_object_get(j, "mtu"));
-	route.advmss = (uint32_t)json_integer_value(json_object_get(j, "advmss"));
-	route.priority = (uint32_t)json_integer_value(json_object_get(j, "priority"));
+	r = pl_podlink_read_route(j, i, &route, err);
 	*ret = route;
-	return 0;
+	return r;
 }
 
 int pl_podlink_routes(const struct pl_record *rec, const json_t *conf,
@@ -106,7 +106,7 @@ int pl_podlink_routes(const struct pl_record *rec, const json_t *conf,
 		r = parse_route(rec, item, i, &routes.v[routes.n], err);
 		if (r < 0)
 			return r;
-		routes.n++;
+		routes.n += r == 0;
 	}
 	*ret = routes;
 	return 0;
@@ -128,6 +128,8 @@ json_t *pl_podlink_routes_json(const struct pl_podlink_routes *routes)
 			json_object_set_new(item, "advmss", json_integer(route->advmss));
 		if (route->priority)
 			json_object_set_new(item, "priority", json_integer(route->priority));
+		if (route->table)
+			json_object_set_new(item, "table", json_integer(route->table));
 		json_array_append_new(list, item);
 	}
 	return list;
@@ -427,7 +429,7 @@ static int match_route(const struct pl_nl_route *route, void *arg)
 	f->hit |= route->oif == f->ifindex && route->dst.len == f->route->dst.len &&
 		  !pl_ip_cmp(&route->dst.ip, &f->route->dst.ip) &&
 		  (!f->route->gateway.family || !pl_ip_cmp(&route->gateway, &f->route->gateway)) &&
-		  route->table == RT_TABLE_MAIN;
+		  route->table == (f->route->table ? f->route->table : RT_TABLE_MAIN);
 	return 0;
 }
 

@@ -23,6 +23,12 @@ struct pl_podlink_routes {
  */
 int pl_podlink_routes(const struct pl_record *rec, const json_t *conf,
 		      struct pl_podlink_routes *ret, struct pl_error *err);
+/*
+ * The numbers of route @i of a configuration, whose destination and gateway @route has. 0; 1: every
+ * pod has this route anyway; -EINVAL names what is wrong. Pure.
+ */
+int pl_podlink_read_route(const json_t *j, size_t i, struct pl_nl_route *route,
+			  struct pl_error *err);
 /* [{"dst", "gw"}, ...] for replies; caller owns. */
 json_t *pl_podlink_routes_json(const struct pl_podlink_routes *routes);
 

@@ -159,3 +159,46 @@ stub_ipam() { # NAME
 }
 
 ipam_calls() { jq -r .verb "$T/ipam.log" 2>/dev/null | paste -sd' '; }
+
+# ---- with the real daemon ----
+
+add() { # CONTAINER [VERSION] [FILTER]: with the result in $T/CONTAINER.json
+	[ -e "/run/netns/$1" ] || new_pod "$1"
+	conf=$(conf "${2:-1.1.0}" "${3:-.}")
+	call ADD "$1"
+	succeeds
+	echo "$output" >"$T/$1.json"
+}
+
+with_prev() { # CONTAINER: $conf with the result of its ADD
+	jq -c --slurpfile r "$T/$1.json" '.prevResult = $r[0]' <<<"$conf"
+}
+
+check() { # CONTAINER
+	status=0
+	output=$(with_prev "$1" | cni CHECK "$1" 2>"$T/stderr") || status=$?
+}
+
+pod() { nsenter --net="/run/netns/$1" "${@:2}"; }
+
+nothing_left() {
+	refute pod_links
+	[ -z "$(ls "$T/run/endpoints")" ]
+	refute grep -E "10\.77\.|fd77:" <({ ip route show table all && ip -6 route show table all; } | grep -v '^unreachable .*proto 112 ')
+}
+
+pod_links() { ip -o link show | grep -E ': pl[0-9a-f]{12}@'; }
+
+host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
+
+host_local() { # the jq filter of a network with Debian's host-local
+	local dir
+	for dir in /usr/lib/cni /opt/cni/bin; do
+		[ ! -x "$dir/host-local" ] || ln -sf "$dir/host-local" "$T/bin/host-local"
+	done
+	[ -e "$T/bin/host-local" ] || skip "host-local is not installed"
+	filter=".ipam = {type: \"host-local\", dataDir: \"$T/leases\", ranges: [[{subnet: \"10.77.1.0/24\"}], [{subnet: \"fd77:1::/64\"}]],
+		routes: [{dst: \"0.0.0.0/0\"}, {dst: \"::/0\"}]}"
+}
+
+leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }

@@ -14,38 +14,10 @@ setup() {
 }
 teardown() { cni_teardown; }
 
-add() { # CONTAINER [VERSION] [FILTER]: with the result in $T/CONTAINER.json
-	[ -e "/run/netns/$1" ] || new_pod "$1"
-	conf=$(conf "${2:-1.1.0}" "${3:-.}")
-	call ADD "$1"
-	succeeds
-	echo "$output" >"$T/$1.json"
-}
-
-with_prev() { # CONTAINER: $conf with the result of its ADD
-	jq -c --slurpfile r "$T/$1.json" '.prevResult = $r[0]' <<<"$conf"
-}
-
-check() { # CONTAINER
-	status=0
-	output=$(with_prev "$1" | cni CHECK "$1" 2>"$T/stderr") || status=$?
-}
-
-pod() { nsenter --net="/run/netns/$1" "${@:2}"; }
-
-nothing_left() {
-	refute pod_links
-	[ -z "$(ls "$T/run/endpoints")" ]
-	refute grep -E "10\.77\.|fd77:" <({ ip route show table all && ip -6 route show table all; } | grep -v '^unreachable .*proto 112 ')
-}
-
-pod_links() { ip -o link show | grep -E ': pl[0-9a-f]{12}@'; }
-
-host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
-
 @test "Section 1, Plugin configuration objects: args and unknown capabilities are ignored, other unknown keys refused" {
 	add c1 1.1.0 '.args = {labels: {a: "b"}, cni: {unknown: 1}} | .capabilities = {portMappings: true} |
-		.runtimeConfig = {portMappings: [{hostPort: 80, containerPort: 80}]}'
+		.runtimeConfig = {portMappings: [{hostPort: 80, containerPort: 80}]} | ."cni.dev/later" = {a: 1} |
+		.cniVersions = ["1.0.0", "1.1.0"] | .disableCheck = false | .disableGC = true | .loadOnlyInlinedPlugins = true'
 	new_pod c2
 	conf=$(conf 1.1.0 '.colour = "red"')
 	call ADD c2
@@ -86,7 +58,36 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 		call ADD c1 "$name"
 		fails_with 4 CNI_IFNAME
 	done
+	for args in FOO=1 IP FOO $'IP=\xff' 'IP=10.77.0.9;K8S_POD_NAME' 'IP=10.77.0.9/33' '=;=' 'MAC=02:00'; do
+		CNI_ARGS=$args call ADD c1
+		fails_with 4 CNI_ARGS
+	done
 	nothing_left
+}
+
+@test "Section 2, Parameters: optional ones may be missing, and hold any characters" {
+	new_pod c1
+	conf=$(conf 1.1.0)
+	unset CNI_PATH
+	CNI_ARGS='' call ADD c1 fifteen-letters
+	succeeds
+	is '.interfaces[1].name == "fifteen-letters"'
+	pod c1 ip link show fifteen-letters
+	call DEL c1 fifteen-letters
+	succeeds
+	CNI_ARGS=';;K8S_POD_NAME=a=b "c" \d;K8S_POD_NAMESPACE=é;IgnoreUnknown=true;$(x)=`y`;' call ADD c1
+	succeeds
+	[ "$(endpoints | jq -r '.[0].pod | .name + .namespace')" = 'a=b "c" \dé' ]
+	output=$(env -i CNI_COMMAND=STATUS PODLANE_RUN_DIR="$T/run" "$T/bin/podlane" <<<"$conf")
+	is_silent
+	id=$(printf 'x%.0s' {1..255}) # the longest
+	ip netns add "long"
+	namespaces+=(long)
+	CNI_NETNS=/run/netns/long call ADD "$id" eth0
+	succeeds
+	CNI_NETNS='' call DEL "$id" eth0
+	succeeds
+	[ "$(endpoints | jq length)" = 1 ]
 }
 
 @test "Section 2, ADD: makes the interface of that name in that namespace, and packets flow when it returns" {
@@ -133,11 +134,29 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 	nothing_left
 }
 
+@test "Section 2, ADD: ten for one container and interface at the same time: one succeeds, the others leave it alone" {
+	new_pod c1
+	conf=$(conf 1.1.0)
+	pids=()
+	for i in {1..10}; do
+		cni ADD c1 <<<"$conf" >"$T/add.$i" 2>&1 3>&- &
+		pids+=($!)
+	done
+	good=0
+	for p in "${pids[@]}"; do ! wait "$p" || good=$((good + 1)); done
+	[ "$good" = 1 ]
+	[ "$(cat "$T"/add.* | jq -s '[.[] | select(.code == 103)] | length')" = 9 ]
+	[ "$(endpoints | jq -c '[.[] | .addresses[].address]')" = "$(cat "$T"/add.* | jq -c 'select(.ips) | [.ips[].address]')" ]
+	pod c1 ping -q -c 1 -W 5 10.77.0.1
+}
+
 @test "Section 2, ADD: a prevResult is handled: what was there is printed with ours added" {
 	new_pod c1
-	conf=$(conf 1.1.0 '.prevResult = {cniVersion: "1.1.0", interfaces: [{name: "x0"}], ips: [{address: "1.1.1.1/32", interface: 0}]}')
+	conf=$(conf 1.1.0 '.prevResult = {cniVersion: "1.1.0", interfaces: [{name: "x0", socketPath: "/s", pciID: "p"}],
+		ips: [{address: "1.1.1.1/32", interface: 0}], odd: {a: [1]}}')
 	call ADD c1
 	succeeds
+	is '.odd == {a: [1]} and .interfaces[0] == {name: "x0", socketPath: "/s", pciID: "p"}'
 	is '.interfaces | length == 3'
 	is '.ips | length == 3'
 	is '[.ips[].interface] == [0, 2, 2]'
@@ -159,6 +178,10 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 	add c3
 	conf=$(conf 1.1.0) # no prevResult
 	for i in 1 2 3; do call DEL c1; succeeds; done
+	conf=$(conf 1.1.0 '.prevResult = {}')
+	call DEL c1
+	succeeds
+	conf=$(conf 1.1.0)
 	ip netns del c2
 	call DEL c2
 	succeeds
@@ -166,6 +189,10 @@ host_end() { jq -r '.interfaces[0].name' "$T/$1.json"; }
 	succeeds
 	pod c3 ip link show eth0 && return 1
 	call DEL never
+	succeeds
+	nothing_left
+	add c4 # DEL came before ADD
+	CNI_NETNS=/run/netns/gone call DEL c4
 	succeeds
 	nothing_left
 }
@@ -421,109 +448,6 @@ again() { # the daemon, which puts its maps right at its start
 	nothing_left
 }
 
-host_local() { # the jq filter of a network with Debian's host-local
-	local dir
-	for dir in /usr/lib/cni /opt/cni/bin; do
-		[ ! -x "$dir/host-local" ] || ln -sf "$dir/host-local" "$T/bin/host-local"
-	done
-	[ -e "$T/bin/host-local" ] || skip "host-local is not installed"
-	filter=".ipam = {type: \"host-local\", dataDir: \"$T/leases\", ranges: [[{subnet: \"10.77.1.0/24\"}], [{subnet: \"fd77:1::/64\"}]],
-		routes: [{dst: \"0.0.0.0/0\"}, {dst: \"::/0\"}]}"
-}
-
-leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
-
-@test "Section 4, Delegation: host-local's address is used, checked and given back" {
-	host_local
-	add c1 1.0.0 "$filter"
-	add c2 1.0.0 "$filter"
-	is '.ips[0].address | startswith("10.77.1.3/")'
-	[ "$(leases)" = 4 ]
-	pod c1 ping -q -c 1 -W 5 10.77.1.3
-	pod c1 ping -q -c 1 -W 5 fd77:1::3
-	check c1
-	succeeds
-	# What only the delegate knows: its lease is gone.
-	mv "$T/leases/net1/10.77.1.2" "$T/leases/net1/fd77:1::2" "$T"
-	check c1
-	[ "$status" != 0 ]
-	is '.msg | contains("host-local")'
-	mv "$T/10.77.1.2" "$T/fd77:1::2" "$T/leases/net1"
-	check c1
-	succeeds
-	call DEL c1
-	succeeds
-	call DEL c1
-	succeeds
-	call DEL c2
-	succeeds
-	[ "$(leases)" = 0 ]
-	nothing_left
-}
-
-@test "Section 4, Delegation: static's addresses, routes and name servers are used" {
-	host_local
-	ln -sf "$(dirname "$(readlink "$T/bin/host-local")")/static" "$T/bin/static"
-	add c1 1.0.0 '.ipam = {type: "static", addresses: [{address: "10.77.3.7/24", gateway: "10.77.3.1"}, {address: "fd77:3::7/64"}],
-		routes: [{dst: "0.0.0.0/0"}, {dst: "::/0"}], dns: {nameservers: ["10.77.3.53"]}}'
-	is '[.ips[].address] == ["10.77.3.7/32", "fd77:3::7/128"]'
-	is '.dns.nameservers == ["10.77.3.53"]'
-	pod c1 ping -q -c 1 -W 5 10.77.3.1
-	check c1
-	succeeds
-	call DEL c1
-	succeeds
-	nothing_left
-}
-
-@test "Section 4, Delegation: when ADD fails after the delegate's, the delegate gets DEL" {
-	host_local
-	new_pod c1
-	ip -n c1 link add eth0 type veth peer name other
-	conf=$(conf 1.0.0 "$filter")
-	call ADD c1
-	fails_with 103
-	[ "$(leases)" = 0 ]
-	nothing_left
-}
-
-@test "Section 4, Delegation: the routes that the delegate asks for are made and checked, no others" {
-	stub_ipam stub
-	echo '{"ips":[{"address":"10.77.2.5/24","gateway":"10.77.2.1"}],"routes":[{"dst":"10.78.0.0/16"}]}' >"$T/ipam.ADD"
-	add c1 1.0.0 '.ipam = {type: "stub"}'
-	is '[.routes[].dst] == ["10.78.0.0/16"]'
-	pod c1 ip route show | grep -q '^10.78.0.0/16'
-	refute grep -q default <(pod c1 ip route show)
-	check c1
-	succeeds
-	pod c1 ip route del 10.78.0.0/16
-	check c1
-	fails_with 104 10.78.0.0/16
-}
-
-@test "Section 4, Delegation: same environment, configuration and stderr; searched in CNI_PATH" {
-	stub_ipam stub
-	echo '{"cniVersion":"1.1.0","ips":[{"address":"10.77.2.5/24","gateway":"10.77.2.1"}]}' >"$T/ipam.ADD"
-	add c1 1.1.0 '.ipam = {type: "stub"}'
-	jq -e --argjson c "$conf" '.id == "c1" and .if == "eth0" and .ns == "/run/netns/c1" and .conf == $c' "$T/ipam.log"
-	grep -q 'stub ADD' "$T/stderr"
-	check c1
-	succeeds
-	conf=$(jq '."cni.dev/valid-attachments" = []' <<<"$conf")
-	call GC
-	succeeds
-	call STATUS
-	succeeds
-	call DEL c1
-	succeeds
-	[ "$(ipam_calls)" = "ADD CHECK GC STATUS DEL" ]
-	# A delegate that fails makes the operation fail.
-	echo '{"code":111,"msg":"no"}' >"$T/ipam.STATUS"
-	: >"$T/ipam.STATUS.fails"
-	call STATUS
-	fails_with 111
-}
-
 @test "Section 5, Result types: every key as the asked version has it" {
 	for v in $versions; do
 		add "c${v//./}" "$v" '.dns = {nameservers: ["10.77.0.53"], domain: "pods", search: ["a", "b"], options: ["ndots:2"]}'
@@ -570,6 +494,30 @@ leases() { find "$T/leases" -name '[0-9f]*' 2>/dev/null | wc -l; }
 		is ".cniVersion == \"$v\""
 	done
 	nothing_left
+}
+
+@test "ipam.routes: a table is used and checked, a scope that no route can have is refused" {
+	add c1 1.1.0 '.ipam.routes = [{dst: "0.0.0.0/0"}, {dst: "10.78.0.0/16", table: 1000, priority: 7}, {dst: "fd78::/64", table: 1000},
+		{dst: "10.77.0.1/32", scope: 253}, {dst: "10.79.0.0/16", scope: 0}]'
+	is '[.routes[] | select(.table)] == [{dst: "10.78.0.0/16", gw: "10.77.0.1", priority: 7, table: 1000}, {dst: "fd78::/64", gw: "fd77::1", table: 1000}]'
+	is '[.routes[].dst] == ["0.0.0.0/0", "10.78.0.0/16", "fd78::/64", "10.79.0.0/16"]'
+	pod c1 ip route show table 1000 | grep -q '^10.78.0.0/16 via 10.77.0.1 .*metric 7'
+	refute grep 10.78 <(pod c1 ip route show)
+	check c1
+	succeeds
+	pod c1 ip -6 route del fd78::/64 table 1000
+	check c1
+	fails_with 104 fd78::/64
+	new_pod c2
+	for route in '{dst: "10.79.0.0/16", scope: 253}' '{dst: "10.77.0.1/32", gw: "10.77.0.9", scope: 253}' '{dst: "10.79.0.0/16", scope: 254}'; do
+		conf=$(conf 1.1.0 ".ipam.routes = [$route]")
+		call ADD c2
+		fails_with 7 'ipam.routes[0].scope' gateway
+	done
+	conf=$(conf 1.1.0 '.ipam.routes = [{dst: "10.79.0.0/16", table: "main"}]')
+	call ADD c2
+	fails_with 7 table
+	refute pod c2 ip link show eth0
 }
 
 @test "requested addresses: given, or refused by name" {

@@ -103,6 +103,16 @@ static void a_zero_mac_is_left_out(void **state)
 		    "[{\"name\":\"pl1\"},{\"name\":\"eth0\",\"sandbox\":\"/n\"}]");
 }
 
+static void empty_lists_of_dns_are_left_out(void **state)
+{
+	pl_autojson json_t *endpoint = parse(endpoint_text);
+	pl_autojson json_t *dns =
+		parse("{\"nameservers\":[],\"domain\":\"\",\"search\":[\"a\"],\"options\":[]}");
+	pl_autojson json_t *r = cni_result_new(CNI_1_0_0, "/n", endpoint, NULL, dns);
+
+	assert_json(json_object_get(r, "dns"), "{\"search\":[\"a\"]}");
+}
+
 static void an_incomplete_endpoint_gives_no_result(void **state)
 {
 	pl_autojson json_t *empty = json_object();
@@ -236,6 +246,7 @@ int main(void)
 		cmocka_unit_test(result_1_0_is_exactly_this),
 		cmocka_unit_test(result_1_1_adds_mtu_and_route_attributes),
 		cmocka_unit_test(a_zero_mac_is_left_out),
+		cmocka_unit_test(empty_lists_of_dns_are_left_out),
 		cmocka_unit_test(an_incomplete_endpoint_gives_no_result),
 		cmocka_unit_test(later_in_a_chain_the_earlier_result_is_kept),
 		cmocka_unit_test(a_passed_result_changes_in_version_alone),
