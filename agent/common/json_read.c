@@ -124,9 +124,9 @@ int pl_json_read_choice(const json_t *value, const char *path, const char *const
 	}
 	near = pl_nearest(s, names);
 	if (near)
-		return pl_fail(err, -EINVAL, "%s: \"%s\" is none of %s; did you mean \"%s\"?", path,
-			       s, all, near);
-	return pl_fail(err, -EINVAL, "%s: \"%s\" is none of %s", path, s, all);
+		return pl_fail(err, -EINVAL, "%s: \"%s\" is not one of %s; did you mean \"%s\"?",
+			       path, s, all, near);
+	return pl_fail(err, -EINVAL, "%s: \"%s\" is not one of %s", path, s, all);
 }
 
 int pl_json_read_ip(const json_t *value, const char *path, struct pl_ip *ret, struct pl_error *err)
@@ -137,7 +137,7 @@ int pl_json_read_ip(const json_t *value, const char *path, struct pl_ip *ret, st
 	if (r < 0)
 		return r;
 	if (pl_ip_parse(s, ret) < 0)
-		return pl_fail(err, -EINVAL, "%s: \"%s\" is no IP address", path, s);
+		return pl_fail(err, -EINVAL, "%s: \"%s\" is not a valid IP address", path, s);
 	return 0;
 }
 
@@ -154,7 +154,8 @@ int pl_json_read_network(const json_t *value, const char *path, struct pl_prefix
 	if (r < 0)
 		return r;
 	if (pl_prefix_parse(s, &p) < 0)
-		return pl_fail(err, -EINVAL, "%s: \"%s\" is no network (ADDRESS/BITS)", path, s);
+		return pl_fail(err, -EINVAL, "%s: \"%s\" is not a valid network (ADDRESS/BITS)",
+			       path, s);
 	network = p;
 	pl_prefix_range(&p, &network.ip, &last);
 	if (pl_ip_cmp(&p.ip, &network.ip) != 0)

@@ -45,10 +45,11 @@ static int read_name(const json_t *value, const char *path, struct pl_netconf *c
 	if (r < 0)
 		return r;
 	if (!pl_name_valid(name))
-		return pl_fail(err, -EINVAL,
-			       "%s: \"%s\" is no network name: letters, digits, '_', '.' and '-', "
-			       "the first a letter or digit, at most %d",
-			       path, name, PL_NAME_MAX);
+		return pl_fail(
+			err, -EINVAL,
+			"%s: \"%s\" is not a valid network name: letters, digits, '_', '.' and '-', "
+			"the first a letter or digit, at most %d",
+			path, name, PL_NAME_MAX);
 	strcpy(conf->name, name);
 	return 0;
 }

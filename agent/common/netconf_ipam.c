@@ -68,7 +68,7 @@ static int read_gateway(const json_t *object, const char *path, uint8_t family, 
 			       pl_ip_format(&ip, text));
 	if (pl_ip_cmp(&ip, &none) == 0 || pl_prefix_contains(&multicast4, &ip) ||
 	    pl_prefix_contains(&multicast6, &ip))
-		return pl_fail(err, -EINVAL, "%s: %s is no address of one host", where,
+		return pl_fail(err, -EINVAL, "%s: %s is not the address of a host", where,
 			       pl_ip_format(&ip, text));
 	*ret = ip;
 	return 0;

@@ -195,9 +195,10 @@ static int no_answer(struct pl_error *err, int code, const char *attempt)
 		return pl_fail(err, code, "%s podlaned: message is larger than %d bytes", attempt,
 			       PL_PROTO_MAX);
 	case -EBADMSG:
-		return pl_fail(err, code,
-			       "%s podlaned: what came is no JSON object; is its version another?",
-			       attempt);
+		return pl_fail(
+			err, code,
+			"%s podlaned: the reply is not a JSON object; is it another version?",
+			attempt);
 	default:
 		return pl_fail(err, code, "%s podlaned: %s", attempt, strerror(-code));
 	}

@@ -157,7 +157,7 @@ static unsigned int read_choice(struct reader *rd, const char *key, const char *
 		if (strcmp(name, names[i]) == 0)
 			return i;
 	}
-	wrong(rd, key, "is none of the known ones");
+	wrong(rd, key, "is not a known value");
 	return 0;
 }
 
@@ -167,7 +167,7 @@ static void read_mac(struct reader *rd, const char *key, struct pl_mac *ret)
 
 	read_text(rd, key, text, sizeof(text));
 	if (rd->result == 0 && pl_mac_parse(text, ret) < 0)
-		wrong(rd, key, "is no MAC address");
+		wrong(rd, key, "is not a valid MAC address");
 }
 
 /* Records of before it was written have none. */
@@ -185,12 +185,12 @@ static void read_addr(struct reader *rd, struct pl_record_addr *ret)
 
 	read_text(rd, "address", ip, sizeof(ip));
 	if (rd->result == 0 && pl_prefix_parse(ip, &ret->ip) < 0)
-		wrong(rd, "address", "is no IP address");
+		wrong(rd, "address", "is not a valid IP address");
 	if (!json_object_get(rd->object, "gateway"))
 		return;
 	read_text(rd, "gateway", gateway, sizeof(gateway));
 	if (rd->result == 0 && pl_ip_parse(gateway, &ret->gateway) < 0)
-		wrong(rd, "gateway", "is no IP address");
+		wrong(rd, "gateway", "is not a valid IP address");
 }
 
 static void read_addrs(struct reader *rd, struct pl_record *ret)
@@ -246,13 +246,13 @@ static void check_names(struct reader *rd, const struct pl_record *r)
 	if (rd->result < 0)
 		return;
 	if (!pl_name_valid(r->container_id))
-		wrong(rd, "containerId", "is no container id");
+		wrong(rd, "containerId", "is not a valid container id");
 	else if (!pl_ifname_valid(r->ifname))
-		wrong(rd, "ifname", "is no interface name");
+		wrong(rd, "ifname", "is not a valid interface name");
 	else if (!pl_name_valid(r->network))
-		wrong(rd, "network", "is no network name");
+		wrong(rd, "network", "is not a valid network name");
 	else if (!pl_ifname_valid(r->host_ifname))
-		wrong(rd, "hostIfname", "is no interface name");
+		wrong(rd, "hostIfname", "is not a valid interface name");
 }
 
 int pl_record_from_json(const json_t *j, struct pl_record *ret, struct pl_error *err)

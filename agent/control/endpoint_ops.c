@@ -48,7 +48,9 @@ static json_t *endpoint_json(const struct pl_parts *parts, const struct pl_endpo
 static void on_unread_removed(void *arg, const struct pl_error *err)
 {
 	if (err)
-		pl_error_log("endpoint that nobody was told of not undone error=\"%s\"", err->text);
+		pl_error_log(
+			"endpoint of a reply that was not read could not be removed error=\"%s\"",
+			err->text);
 }
 
 /* By its time of creation, too: the name may be another endpoint's by now. */
@@ -331,8 +333,8 @@ int pl_op_endpoint_gc(struct pl_call *c, struct pl_error *err)
 
 	if (!r && !json_is_array(valid))
 		r = pl_fail(err, -EINVAL,
-			    "\"valid\": expected an array; an endpoint that is not in it is "
-			    "removed, so its absence is no empty list");
+			    "\"valid\": expected an array; without it nothing is removed, so "
+			    "that a missing list never deletes anything");
 	if (r < 0) {
 		json_decref(removed);
 		return r;

@@ -79,8 +79,8 @@ int pl_request_ips(const json_t *req, struct pl_endpoint_request *pod, struct pl
 			return pl_fail(err, -EINVAL, "\"ips\": more than %zu",
 				       PL_ARRAY_SIZE(pod->ips));
 		if (!text || pl_ip_parse(text, &pod->ips[pod->n_ips]))
-			return pl_fail(err, -EINVAL, "\"ips\"[%zu]: \"%s\" is no address", i,
-				       text ? text : "?");
+			return pl_fail(err, -EINVAL, "\"ips\"[%zu]: \"%s\" is not a valid address",
+				       i, text ? text : "?");
 		pod->n_ips++;
 	}
 	return 0;
@@ -102,7 +102,8 @@ int pl_request_addresses(const json_t *req, struct pl_record_addr *addrs, size_t
 			return pl_fail(err, -EINVAL, "\"addresses\": more than %zu", max);
 		addrs[n] = (struct pl_record_addr){0};
 		if (!ip || pl_prefix_parse(ip, &addrs[n].ip))
-			return pl_fail(err, -EINVAL, "\"addresses\"[%zu]: \"%s\" is no address", i,
+			return pl_fail(err, -EINVAL,
+				       "\"addresses\"[%zu]: \"%s\" is not a valid address", i,
 				       ip ? ip : "?");
 		if (gw && *gw && pl_ip_parse(gw, &addrs[n].gateway))
 			return pl_fail(err, -EINVAL, "\"addresses\"[%zu].gateway: \"%s\"", i, gw);
@@ -120,7 +121,7 @@ int pl_request_mac(const json_t *req, struct pl_endpoint_request *pod, struct pl
 	if (r < 0 || !*text)
 		return r;
 	if (pl_mac_parse(text, &pod->mac))
-		return pl_fail(err, -EINVAL, "\"mac\": \"%s\" is no MAC address", text);
+		return pl_fail(err, -EINVAL, "\"mac\": \"%s\" is not a valid MAC address", text);
 	pod->has_mac = true;
 	return 0;
 }

@@ -177,7 +177,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 	if (r == -EBADMSG || r == -EMSGSIZE) {
 		pl_fail(&err, r,
 			r == -EMSGSIZE ? "the request is longer than %d bytes"
-				       : "the request is no JSON object (%d bytes at most)",
+				       : "the request is not a JSON object (%d bytes at most)",
 			PL_PROTO_MAX);
 		pl_client_fail(c, &err);
 	} else if (r < 0) {

@@ -199,7 +199,8 @@ int pl_op_log_level(struct pl_call *c, struct pl_error *err)
 	if (*name) {
 		if (pl_log_level_parse(name, &level))
 			return pl_fail(err, -EINVAL,
-				       "\"%s\" is no log level: error, warn, info, debug", name);
+				       "\"%s\" is not a valid log level: error, warn, info, debug",
+				       name);
 		pl_log_set_level(level);
 		pl_info("log level set level=%s", name);
 	}

@@ -164,8 +164,8 @@ static bool pins_there(struct pl_daemon *d)
 		pl_warn("datapath repaired object=pins path=%s", d->settings.bpffs);
 	else if (r < 0 && !d->pins_missing)
 		pl_error_log(
-			"pins are gone, and come back when they can: what is attached goes on, but "
-			"no new program is error=\"%s\"",
+			"pins were deleted, and are restored when possible: programs stay attached, but "
+			"no new one is attached error=\"%s\"",
 			err.text);
 	d->pins_missing = r < 0;
 	return r >= 0;
@@ -209,7 +209,7 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
 	struct pl_daemon *d = arg;
 
-	pl_info("ending signal=%d; the datapath goes on", (int)sig);
+	pl_info("exiting signal=%d; the datapath stays attached", (int)sig);
 	event_base_loopbreak(d->base);
 }
 

@@ -67,8 +67,8 @@ static int pin_intact(const struct pl_datapath *dp, const char *sub, const char 
 	if (fd >= 0)
 		return 0;
 	return pl_fail(err, -ENETDOWN,
-		       "%s/%s/%s is gone (%s): mount the bpf file system again, and podlaned pins "
-		       "anew; no new pod is attached until then",
+		       "%s/%s/%s was deleted (%s): mount the bpf file system again, and podlaned "
+		       "pins it anew; no new pod is attached until then",
 		       dp->dir, sub, name, strerror(-fd));
 }
 

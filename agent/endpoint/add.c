@@ -44,7 +44,7 @@ static int check_request(struct pl_endpoints *t, const struct pl_endpoint_reques
 			"letter or digit",
 			req->container_id);
 	if (!pl_ifname_valid(req->ifname))
-		return pl_fail(err, -EINVAL, "\"%s\" is no name for an interface", req->ifname);
+		return pl_fail(err, -EINVAL, "\"%s\" is not a valid interface name", req->ifname);
 	pod = pl_endpoints_find(t, req->container_id, req->ifname);
 	if (pod && pl_endpoint_is_leaving(pod))
 		return pl_fail(err, -EBUSY, "the endpoint %s of container %s is being removed",
@@ -68,7 +68,7 @@ static int check_request(struct pl_endpoints *t, const struct pl_endpoint_reques
 			       "CONFIG_NETKIT): use \"link\": \"veth\" or \"auto\"");
 	if (req->has_mac &&
 	    ((req->mac.bytes[0] & 1) || !memcmp(req->mac.bytes, (uint8_t[6]){0}, 6)))
-		return pl_fail(err, -EINVAL, "the requested MAC is no unicast address");
+		return pl_fail(err, -EINVAL, "the requested MAC is not a unicast address");
 	return 0;
 }
 

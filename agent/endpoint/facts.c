@@ -19,7 +19,7 @@ static bool is_ready(const struct pl_endpoint *pod, const struct pl_nl_link *lin
 	const char *why = NULL;
 
 	if (!link)
-		why = "the host end is gone, or in another network namespace";
+		why = "the host end was deleted, or is in another network namespace";
 	else if (!pl_nl_is_pair(link))
 		why = "the host end is neither veth nor netkit";
 	else if (link->peer_nsid == PL_NL_NSID_HERE)

@@ -59,7 +59,7 @@ int pl_lease_check(struct pl_endpoints *t, const struct pl_record *rec, struct p
 		char text[PL_IP_STRLEN];
 
 		if (!pl_ip_is_pod_usable(ip))
-			return pl_fail(err, -EINVAL, "%s is no address for a pod",
+			return pl_fail(err, -EINVAL, "%s is not a valid address for a pod",
 				       pl_ip_format(ip, text));
 		if (pl_host_has_addr(t->opts.host, ip))
 			return pl_fail(err, -EADDRINUSE, "%s is an address of the host",

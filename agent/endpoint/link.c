@@ -505,7 +505,7 @@ static int check_host_end(struct pl_nl *host, const struct pl_record *rec, json_
 	int r = pl_nl_link_get(host, NULL, rec->ifindex, &link);
 
 	if (r == -ENODEV) {
-		differ(differences, "host end %s is gone", rec->host_ifname);
+		differ(differences, "host end %s was deleted", rec->host_ifname);
 		return 0;
 	}
 	if (r < 0)

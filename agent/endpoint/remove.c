@@ -270,7 +270,7 @@ int pl_endpoint_remove(struct pl_endpoints *t, struct pl_endpoint *pod,
 	*l->last = pod;
 	l->last = &pod->next_leaving;
 	if (pl_endpoint_update(t, pod, &err) < 0)
-		pl_warn("endpoint leaves with traffic container=%s error=\"%s\"",
+		pl_warn("endpoint still gets traffic until its link is deleted container=%s error=\"%s\"",
 			pod->rec.container_id, err.text);
 	event_active(l->turn, EV_TIMEOUT, 0);
 	return 0;

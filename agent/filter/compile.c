@@ -123,12 +123,12 @@ static int refuse_host_names(const char *expr, const struct pl_word *words, size
 	if (host == n)
 		return 0;
 	near = pl_words_nearest(expr, &words[host]);
-	snprintf(
-		problem, sizeof(problem),
-		near ? "'%.*s' is no word of the language; is '%s' meant?"
-		     : "'%.*s' would be looked up as the name of a host or network, and a filter must not "
-		       "wait for DNS; write the address",
-		(int)(words[host].len < 64 ? words[host].len : 64), expr + words[host].start, near);
+	snprintf(problem, sizeof(problem),
+		 near ? "unknown keyword '%.*s'; did you mean '%s'?"
+		      : "'%.*s' is a host or network name, which would need the DNS; "
+			"write the address",
+		 (int)(words[host].len < 64 ? words[host].len : 64), expr + words[host].start,
+		 near);
 	return pl_words_fail(err, expr, &words[host], problem);
 }
 

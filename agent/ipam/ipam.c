@@ -242,8 +242,9 @@ static int take_request(struct pl_ipam *ipam, const struct pl_netconf *conf, con
 	while (set < sets + n_sets && range_of(conf, set->first, set->end, ip) == set->end)
 		set++;
 	if (set == sets + n_sets)
-		return pl_fail(err, -EINVAL, "requested address %s lies in no range of network %s",
-			       text, conf->name);
+		return pl_fail(err, -EINVAL,
+			       "requested address %s is not in any range of network %s", text,
+			       conf->name);
 	if (set->requested)
 		return pl_fail(err, -EINVAL,
 			       "requested addresses %s and %s lie in one range set of network %s, "

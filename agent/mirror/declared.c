@@ -41,7 +41,8 @@ void pl_mirrors_take_declared(struct pl_mirrors *m)
 		if (slot < PL_MIRRORS_MAX && is_declared(m, m->slots[slot]))
 			continue;
 		if (slot < PL_MIRRORS_MAX) {
-			pl_warn("mirror session gives way to the configuration's name=%s", name);
+			pl_warn("mirror session replaced by that of the configuration name=%s",
+				name);
 			pl_session_remove(m, slot);
 		}
 		if (pl_mirrors_add(m, item, true, &slot, &err) < 0)

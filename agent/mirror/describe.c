@@ -64,7 +64,7 @@ static const char *state_of(const struct pl_mirrors *m, const struct pl_session 
 	if (!s->target)
 		return "paused";
 	if (pl_session_needs_stage(s) && !m->stage) {
-		snprintf(why, 512, "the device that copies pass on their way (%s) is gone",
+		snprintf(why, 512, "the device %s, which copies pass through, was deleted",
 			 PL_STAGE_DEVICE);
 		return "paused";
 	}

@@ -175,8 +175,8 @@ static int plan_tunnel(const struct pl_mirror_target *t, struct tunnel *ret, str
 		return 0;
 	r = look_up_path(&t->remote, &local, &mtu);
 	if (r < 0)
-		return pl_fail(err, r, "there is no way to %s: %s", pl_ip_format(&t->remote, text),
-			       strerror(-r));
+		return pl_fail(err, r, "there is no route to %s: %s",
+			       pl_ip_format(&t->remote, text), strerror(-r));
 	ret->mtu = mtu - (t->kind == PL_TARGET_VXLAN ? VXLAN : GRE);
 	if (!t->local.family && t->kind != PL_TARGET_VXLAN)
 		ret->local = local;

@@ -18,7 +18,7 @@ void pl_mirror_tunnel_name(unsigned int slot, char ret[IFNAMSIZ]);
 const char *pl_mirror_tunnel_kind(const struct pl_mirror_target *t);
 /*
  * Makes the tunnel device of @slot and takes it up; one of that name that is there goes first.
- * -ENOTSUP: the kernel has no such tunnels. -ENETUNREACH and the like: there is no way to it yet.
+ * -ENOTSUP: the kernel has no such tunnels. -ENETUNREACH and the like: there is no route to it yet.
  */
 int pl_mirror_tunnel_make(struct pl_nl *nl, unsigned int slot, const struct pl_mirror_target *t,
 			  struct pl_nl_link *ret, struct pl_error *err);

@@ -113,7 +113,7 @@ static int parse_name(const json_t *j, struct pl_mirror_spec *spec, struct pl_er
 	if (!pl_name_valid(name) || strlen(name) > PL_MIRROR_NAME_MAX)
 		return pl_fail(
 			err, -EINVAL,
-			"name: \"%.80s\" is no name of a session: at most %d letters, digits, "
+			"name: \"%.80s\" is not a valid session name: at most %d letters, digits, "
 			"'_', '.' and '-', starting with a letter or digit",
 			name, PL_MIRROR_NAME_MAX);
 	snprintf(spec->name, sizeof(spec->name), "%s", name);
@@ -236,7 +236,7 @@ static int parse_target(const json_t *j, struct pl_mirror_spec *spec, struct pl_
 		return pl_fail(err, -EINVAL, "target.%s: expected a name", target_kinds[t->kind]);
 	snprintf(t->name, sizeof(t->name), "%s", json_string_value(value));
 	if (t->kind == PL_TARGET_DEVICE && !pl_ifname_valid(t->name))
-		return pl_fail(err, -EINVAL, "target.device: \"%.40s\" is no name of a device",
+		return pl_fail(err, -EINVAL, "target.device: \"%.40s\" is not a valid device name",
 			       t->name);
 	return 0;
 }

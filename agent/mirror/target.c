@@ -53,7 +53,8 @@ static bool resolve_endpoint(struct pl_mirrors *m, struct pl_session *s)
 	}
 	link = pl_links_get(pl_host_links(m->opts.host), pod->rec.ifindex);
 	if (pod == m->leaving || !link) {
-		snprintf(s->why, sizeof(s->why), "endpoint %.200s is gone", s->spec.target.name);
+		snprintf(s->why, sizeof(s->why), "endpoint %.200s was deleted",
+			 s->spec.target.name);
 		return false;
 	}
 	set_target(s, link);
@@ -110,6 +111,6 @@ bool pl_session_resolve(struct pl_mirrors *m, unsigned int slot)
 	if (was && !there && !s->expired)
 		pl_warn("mirror session pauses name=%s why=\"%s\"", s->spec.name, s->why);
 	else if (!was && there && m->applied[slot].id == s->id)
-		pl_info("mirror session goes on name=%s ifindex=%u", s->spec.name, s->target);
+		pl_info("mirror session resumes name=%s ifindex=%u", s->spec.name, s->target);
 	return there;
 }

@@ -46,7 +46,7 @@ static int enter_netns(int netns_fd, struct pl_error *err)
 	switch (errno) {
 	case EINVAL:
 	case EBADF:
-		return pl_fail(err, -EINVAL, "file descriptor %d is no network namespace",
+		return pl_fail(err, -EINVAL, "file descriptor %d is not a network namespace",
 			       netns_fd);
 	case EPERM:
 		return pl_fail(err, -EPERM,

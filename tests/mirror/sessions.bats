@@ -66,8 +66,8 @@ teardown() {
 @test "a wrong filter is shown with its wrong word" {
 	run podlane mirror add bad --all --to-device tap0 --filter 'tcp and prot 443'
 	[ "$status" -ne 0 ]
-	[[ $output == *"'prot' is no word of the language; is 'port' meant?"* ]] ||
-		[[ $output == *"'prot' is no word of the language; is 'proto' meant?"* ]]
+	[[ $output == *"unknown keyword 'prot'; did you mean 'port'?"* ]] ||
+		[[ $output == *"unknown keyword 'prot'; did you mean 'proto'?"* ]]
 	[[ $output == *'  tcp and prot 443'* ]]
 	[[ $output == *'          ^'* ]]
 	refused 'DNS' add bad --filter 'host example.com'

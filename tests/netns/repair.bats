@@ -200,9 +200,9 @@ pinned_links() { find "$(pins)links" -type l -o -type f | sed 's/.*links.//' | s
 	witness_up
 	flood_start a $B4
 	umount -l /sys/fs/bpf
-	within_a_second grep "pins are gone" "$BATS_FILE_TMPDIR/podlaned.log"
+	within_a_second grep "pins were deleted" "$BATS_FILE_TMPDIR/podlaned.log"
 	sleep 1.5
-	[ "$(grep -c "pins are gone" "$BATS_FILE_TMPDIR/podlaned.log")" = 1 ]
+	[ "$(grep -c "pins were deleted" "$BATS_FILE_TMPDIR/podlaned.log")" = 1 ]
 	before=$(repairs "object=pins")
 	mount -t bpf bpf /sys/fs/bpf
 	within_a_second repaired "object=pins" "$before"

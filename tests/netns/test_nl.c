@@ -173,7 +173,7 @@ static void test_open_refuses_what_is_no_netns(void **state)
 
 	assert_int_equal(pl_nl_open(null, &nl, &w->err), -EINVAL);
 	assert_null(nl);
-	assert_contains(w->err.text, "is no network namespace");
+	assert_contains(w->err.text, "is not a network namespace");
 	close(null);
 }
 

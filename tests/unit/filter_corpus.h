@@ -162,7 +162,7 @@ static const struct {
 } corpus_wrong[] = {
 	{"tcp foo bar", "foo", "foo"},
 	{"tcp and port htpp", "htpp", "unknown port"},
-	{"tpc port 80", "tpc", "'tcp' meant"},
+	{"tpc port 80", "tpc", "mean 'tcp'"},
 	{"host example.com", "example.com", "DNS"},
 	{"tcp and src example.com", "example.com", "DNS"},
 	{"port http or src somewhere", "somewhere", "DNS"},

@@ -377,7 +377,7 @@ static void test_requests(void **state)
 	request(f, WANT("10.0.0.50"), -EADDRINUSE,
 		"requested address 10.0.0.50 of network n is in use by another pod");
 	request(f, WANT("10.0.0.100"), -EINVAL,
-		"requested address 10.0.0.100 lies in no range of network n");
+		"requested address 10.0.0.100 is not in any range of network n");
 	request(f, WANT("10.0.0.1"), -EINVAL,
 		"requested address 10.0.0.1 is the gateway in network n (10.0.0.0/24)");
 	request(f, WANT("10.0.0.20"), -EINVAL,

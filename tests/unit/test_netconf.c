@@ -244,7 +244,7 @@ static void test_types_are_strict(void **state)
 	refused("\"allow\":\"vlan\"", -EINVAL, "allow: must be an array");
 	refused("\"allow\":[\"vlan\",7]", -EINVAL, "allow[1]: must be a string");
 	refused("\"allow\":[\"non-ip\",\"vlans\"]", -EINVAL,
-		"allow[1]: \"vlans\" is none of \"vlan\", \"non-ip\", \"link-local\"; did you mean "
+		"allow[1]: \"vlans\" is not one of \"vlan\", \"non-ip\", \"link-local\"; did you mean "
 		"\"vlan\"?");
 	refused("\"mtu\":\"1500\"", -EINVAL, "mtu: must be a whole number");
 	refused("\"mtu\":1500.0", -EINVAL, "mtu: must be a whole number");
@@ -254,9 +254,9 @@ static void test_types_are_strict(void **state)
 	refused("\"mtu\":9223372036854775807", -EINVAL,
 		"mtu: 9223372036854775807 is not between 68 and 65535");
 	refused("\"mode\":\"Pod\"", -EINVAL,
-		"mode: \"Pod\" is none of \"pod\", \"accelerate\"; did you mean \"pod\"?");
+		"mode: \"Pod\" is not one of \"pod\", \"accelerate\"; did you mean \"pod\"?");
 	refused("\"link\":\"tun\"", -EINVAL,
-		"link: \"tun\" is none of \"veth\", \"netkit\", \"auto\"");
+		"link: \"tun\" is not one of \"veth\", \"netkit\", \"auto\"");
 	refused("\"netkitMode\":3", -EINVAL, "netkitMode: must be a string");
 	refused("\"ipam\":[]", -EINVAL, "ipam: must be an object");
 	refused("\"ipam\":{\"ranges\":{}}", -EINVAL, "ipam.ranges: must be an array");
@@ -269,7 +269,7 @@ static void test_types_are_strict(void **state)
 	refused("\"dns\":{\"search\":\"x\"}", -EINVAL, "dns.search: must be an array");
 	refused("\"dns\":{\"domain\":[]}", -EINVAL, "dns.domain: must be a string");
 	refused("\"disableGC\":\"yes\"", -EINVAL,
-		"disableGC: \"yes\" is none of \"false\", \"true\"");
+		"disableGC: \"yes\" is not one of \"false\", \"true\"");
 }
 
 static void test_bad_ranges(void **state)
@@ -285,7 +285,7 @@ static void test_bad_ranges(void **state)
 	refused("\"ipam\":{\"subnet\":\"10.0.0.5/24\"}", -EINVAL,
 		"ipam.subnet: 10.0.0.5/24 has host bits set; its network is 10.0.0.0/24");
 	refused("\"ipam\":{\"subnet\":\"10.0.0.0\\/33\"}", -EINVAL,
-		"ipam.subnet: \"10.0.0.0/33\" is no network (ADDRESS/BITS)");
+		"ipam.subnet: \"10.0.0.0/33\" is not a valid network (ADDRESS/BITS)");
 	refused("\"ipam\":{\"rangeStart\":\"10.0.0.5\"}", -EINVAL,
 		"ipam.subnet: is missing; a range needs one");
 	refused("\"ipam\":{\"ranges\":[[{}]]}", -EINVAL,
@@ -307,9 +307,9 @@ static void test_bad_ranges(void **state)
 	refused("\"ipam\":{\"subnet\":\"10.0.0.0/24\",\"gateway\":\"fd00::1\"}", -EINVAL,
 		"ipam.gateway: fd00::1 is not of the subnet's address family");
 	refused("\"ipam\":{\"subnet\":\"10.0.0.0/24\",\"gateway\":\"0.0.0.0\"}", -EINVAL,
-		"ipam.gateway: 0.0.0.0 is no address of one host");
+		"ipam.gateway: 0.0.0.0 is not the address of a host");
 	refused("\"ipam\":{\"subnet\":\"10.0.0.0/24\",\"gateway\":\"\"}", -EINVAL,
-		"ipam.gateway: \"\" is no IP address");
+		"ipam.gateway: \"\" is not a valid IP address");
 	refused("\"ipam\":{\"exclude\":[\"10.0.0.0/24\",\"10.0.0.9/24\"]}", -EINVAL,
 		"ipam.exclude[1]: 10.0.0.9/24 has host bits set; its network is 10.0.0.0/24");
 	refused("\"mtu\":1279,\"ipam\":{\"subnet\":\"fd00::/64\"}", -EINVAL,
@@ -346,7 +346,7 @@ static void test_bad_routes(void **state)
 	refused("\"ipam\":{\"routes\":[{\"gw\":\"10.0.0.1\"}]}", -EINVAL,
 		"ipam.routes[0].dst: is missing; a route needs one");
 	refused("\"ipam\":{\"routes\":[{\"dst\":\"default\"}]}", -EINVAL,
-		"ipam.routes[0].dst: \"default\" is no network (ADDRESS/BITS)");
+		"ipam.routes[0].dst: \"default\" is not a valid network (ADDRESS/BITS)");
 	refused("\"ipam\":{\"routes\":[{\"dst\":\"10.0.0.0/8\",\"gw\":\"fd00::1\"}]}", -EINVAL,
 		"ipam.routes[0].gw: is not of the address family of 10.0.0.0/8");
 	refused("\"ipam\":{\"routes\":[{\"dst\":\"10.0.0.0/8\",\"mtu\":70000}]}", -EINVAL,
@@ -404,7 +404,7 @@ static void test_name(void **state)
 	assert_int_equal(parse("{}", &conf, &err), -EINVAL);
 	assert_string_equal(err.text, "name: is missing; a network needs one");
 	assert_int_equal(parse("{\"name\":\"a b\"}", &conf, &err), -EINVAL);
-	assert_memory_equal(err.text, "name: \"a b\" is no network name", 30);
+	assert_memory_equal(err.text, "name: \"a b\" is not a valid network name", 39);
 	assert_int_equal(parse("{\"name\":7}", &conf, &err), -EINVAL);
 	assert_int_equal(parse("[]", &conf, &err), -EINVAL);
 	assert_int_equal(parse("{}", &conf, NULL), -EINVAL);

@@ -207,17 +207,17 @@ static void test_bad_values(void **state)
 
 	memset(long_id, 'i', sizeof(long_id) - 1);
 	long_id[sizeof(long_id) - 1] = '\0';
-	bad_value("containerId", json_string("../x"), "containerId: is no container id");
+	bad_value("containerId", json_string("../x"), "containerId: is not a valid container id");
 	bad_value("containerId", json_string(long_id), "containerId: is too long");
-	bad_value("ifname", json_string("a/b"), "ifname: is no interface name");
+	bad_value("ifname", json_string("a/b"), "ifname: is not a valid interface name");
 	bad_value("ifname", json_string("1234567890123456"), "ifname: is too long");
-	bad_value("network", json_string(""), "network: is no network name");
-	bad_value("hostIfname", json_string(""), "hostIfname: is no interface name");
+	bad_value("network", json_string(""), "network: is not a valid network name");
+	bad_value("hostIfname", json_string(""), "hostIfname: is not a valid interface name");
 	bad_value("ifindex", json_integer(-1), "ifindex: is out of range");
 	bad_value("ifindex", json_integer(1LL << 32), "ifindex: is out of range");
-	bad_value("hostMac", json_string("02:00:00:00:00"), "hostMac: is no MAC address");
-	bad_value("mode", json_string("Pod"), "mode: is none of the known ones");
-	bad_value("link", json_string("netkit"), "link: is none of the known ones");
+	bad_value("hostMac", json_string("02:00:00:00:00"), "hostMac: is not a valid MAC address");
+	bad_value("mode", json_string("Pod"), "mode: is not a known value");
+	bad_value("link", json_string("netkit"), "link: is not a known value");
 	bad_value("allow", json_string("vlan"), "allow: must be an array");
 	bad_value("antispoof", json_integer(1), "antispoof: must be true or false");
 	bad_value("createdNs", json_integer(-5), "createdNs: is out of range");
@@ -225,10 +225,10 @@ static void test_bad_values(void **state)
 		  "pod.uid: must be a string");
 	bad_value("addresses",
 		  json_pack("[{s:s}, {s:s}]", "address", "10.0.0.1/32", "address", "x"),
-		  "addresses[1].address: is no IP address");
+		  "addresses[1].address: is not a valid IP address");
 	bad_value("addresses",
 		  json_pack("[{s:s, s:s}]", "address", "10.0.0.1/32", "gateway", "10.0.0.1/8"),
-		  "addresses[0].gateway: is no IP address");
+		  "addresses[0].gateway: is not a valid IP address");
 	bad_value("addresses", json_pack("[i]", 7), "addresses[0].address: is missing");
 	bad_value("addresses",
 		  json_pack("[i,i,i,i,i,i,i,i,i,i,i,i,i,i,i,i,i]", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
