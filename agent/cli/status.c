@@ -123,6 +123,18 @@ static void print_warnings(const struct cli *cli, const json_t *s, FILE *out)
 	}
 }
 
+static void print_loop(const json_t *s, FILE *out)
+{
+	const json_t *loop = json_object_get(s, "loop");
+	const char *in = cli_str(loop, "longestIn");
+
+	if (!loop) /* of an older podlaned */
+		return;
+	cli_field(out, "loop", "longest turn %.1f ms%s%s%s, %.1f ms in the last minute",
+		  (double)cli_u64(loop, "longestUs") / 1000, in[0] ? " (" : "", in,
+		  in[0] ? ")" : "", (double)cli_u64(loop, "recentUs") / 1000);
+}
+
 static void print_status(const struct cli *cli, const json_t *s, FILE *out)
 {
 	print_daemon(s, out);
@@ -134,6 +146,7 @@ static void print_status(const struct cli *cli, const json_t *s, FILE *out)
 	cli_field(out, "mirrors", "%" PRIu64, cli_u64(s, "mirrors"));
 	print_list(s, "networks", "none in use", out);
 	print_list(s, "native", "none: other networks are reached through the stack", out);
+	print_loop(s, out);
 	cli_field(out, "resyncs", "%" PRIu64, cli_u64(s, "resyncs"));
 	cli_field(out, "run dir", "%s", cli_str(s, "runDir"));
 	cli_field(out, "bpffs", "%s", cli_str(s, "bpffs"));

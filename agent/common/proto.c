@@ -67,6 +67,11 @@ int pl_proto_send(int sock, const json_t *msg, int fd)
 	return send_text(sock, text, len, fd);
 }
 
+int pl_proto_send_text(int sock, const char *text, size_t len)
+{
+	return len > PL_PROTO_MAX ? -EMSGSIZE : send_text(sock, text, len, -1);
+}
+
 /* Takes the fds out of @m: the first is returned, or -1, the others are closed. */
 static int first_fd(struct msghdr *m)
 {

@@ -21,9 +21,12 @@
 
 /* Sends one object; @fd -1: none. 0, -EMSGSIZE or -errno. Blocks as the socket does. */
 int pl_proto_send(int sock, const json_t *msg, int fd);
+/* The same, for what is JSON text already. */
+int pl_proto_send_text(int sock, const char *text, size_t len);
 /*
  * Receives one object. *ret_fd gets the first fd that came, CLOEXEC, or -1; further ones are
- * closed. 0, -EPIPE at the end, -EMSGSIZE for a cut message, -EBADMSG for what is no JSON object.
+ * closed. 0, -EPIPE at the end, -EMSGSIZE for a cut message, -EBADMSG for what is no JSON object,
+ * -EMFILE where an fd came and this process has no number left for it.
  */
 int pl_proto_recv(int sock, json_t **ret, int *ret_fd);
 

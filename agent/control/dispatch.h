@@ -32,5 +32,6 @@ struct pl_parts {
 /* The functions of a struct pl_control_handler, whose arg is a struct pl_parts. */
 void pl_dispatch(void *parts, struct pl_client *client, const json_t *request, int netns_fd);
 bool pl_dispatch_is_removal(const json_t *request);
+bool pl_dispatch_is_work(const json_t *request);
 
 #endif

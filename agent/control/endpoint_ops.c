@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "common/log.h"
+#include "common/turn.h"
 #include "control/ops.h"
 #include "endpoint/remove.h"
 #include "mirror/mirrors.h"
@@ -113,6 +114,7 @@ static void on_name_free(void *arg, const struct pl_error *why)
 	struct held_add *held = arg;
 	struct pl_client *client = held->call.client;
 	struct pl_error err = {0};
+	PL_TURN("endpoint.add");
 
 	if (pl_client_has_gone(client)) {
 		pl_info("request not begun: its client has gone op=endpoint.add");
@@ -154,102 +156,6 @@ int pl_op_endpoint_add(struct pl_call *c, struct pl_error *err)
 		return r;
 	pod = pl_endpoints_find(c->parts->endpoints, id, ifname);
 	return pod && pl_endpoint_is_leaving(pod) ? hold_add(c, pod, err) : add_now(c, err);
-}
-
-/* One reply to the removal of one or more endpoints, sent when the last of them has gone. */
-struct removal {
-	struct pl_client *client;
-	json_t *reply;
-	size_t left;
-	struct pl_error err; /* of the first that could not be removed */
-};
-
-static void removal_end(struct removal *all)
-{
-	if (all->err.code) {
-		json_decref(all->reply);
-		pl_client_fail(all->client, &all->err);
-	} else {
-		pl_client_reply(all->client, all->reply);
-	}
-	free(all);
-}
-
-static void on_removed(void *arg, const struct pl_error *err)
-{
-	struct removal *all = arg;
-	struct pl_client *client = all->client;
-
-	if (err && !all->err.code)
-		all->err = *err;
-	if (--all->left)
-		return;
-	removal_end(all);
-	pl_client_resume(client);
-}
-
-/* @reply is consumed. Goes on with removal_add() for each, then removal_begin(). */
-static struct removal *removal_new(struct pl_client *client, json_t *reply)
-{
-	struct removal *all = calloc(1, sizeof(*all));
-
-	if (!all || !reply) {
-		json_decref(reply);
-		free(all);
-		return NULL;
-	}
-	all->client = client;
-	all->reply = reply;
-	return all;
-}
-
-static void removal_add(const struct pl_parts *parts, struct removal *all, struct pl_endpoint *pod)
-{
-	int r = pl_endpoint_remove(parts->endpoints, pod, on_removed, all);
-
-	if (!r)
-		all->left++;
-	else if (!all->err.code)
-		pl_fail(&all->err, r, "remove %s:%s: out of memory", pod->rec.container_id,
-			pod->rec.ifname);
-}
-
-static void removal_begin(struct removal *all)
-{
-	if (all->left)
-		pl_client_hold(all->client);
-	else
-		removal_end(all);
-}
-
-int pl_op_endpoint_del(struct pl_call *c, struct pl_error *err)
-{
-	const char *id, *ifname, *network;
-	struct removal *all;
-	struct pl_endpoint *pod;
-	int r = pl_request_key(c->req, &id, &ifname, err);
-
-	if (!r)
-		r = pl_request_text(c->req, "network", false, &network, err);
-	if (r < 0)
-		return r;
-	pod = pl_endpoints_find(c->parts->endpoints, id, ifname);
-	if (!pod) {
-		r = pl_endpoints_delete_leftover(c->parts->endpoints, id, ifname, err);
-		if (r < 0)
-			return r;
-	}
-	if (!pod || (*network && strcmp(network, pod->rec.network))) {
-		pl_client_reply(c->client, json_pack("{s:b, s:b}", "ok", 1, "existed", 0));
-		return 0;
-	}
-	all = removal_new(c->client, json_pack("{s:b, s:b, s:o}", "ok", 1, "existed", 1, "endpoint",
-					       pl_endpoint_record_json(&pod->rec)));
-	if (!all)
-		return pl_fail(err, -ENOMEM, "remove %s:%s: out of memory", id, ifname);
-	removal_add(c->parts, all, pod);
-	removal_begin(all);
-	return 0;
 }
 
 static void compare_addresses(const struct pl_endpoint *pod, const struct pl_record_addr *want,
@@ -308,63 +214,32 @@ int pl_op_endpoint_check(struct pl_call *c, struct pl_error *err)
 	return 0;
 }
 
-static bool is_listed(const json_t *valid, const struct pl_record *rec)
+struct listing {
+	const struct pl_parts *parts;
+	uint32_t id; /* of the next endpoint, or behind the last */
+};
+
+static json_t *next_endpoint(void *arg)
 {
-	const json_t *item;
-	size_t i;
+	struct listing *l = arg;
+	const struct pl_endpoints *t = l->parts->endpoints;
 
-	json_array_foreach (valid, i, item) {
-		const char *id = json_string_value(json_object_get(item, "containerId"));
-		const char *ifname = json_string_value(json_object_get(item, "ifname"));
-
-		if (id && ifname && !strcmp(id, rec->container_id) && !strcmp(ifname, rec->ifname))
-			return true;
-	}
-	return false;
-}
-
-int pl_op_endpoint_gc(struct pl_call *c, struct pl_error *err)
-{
-	const json_t *valid = json_object_get(c->req, "valid");
-	json_t *removed = json_array();
-	struct removal *all;
-	const char *network;
-	int r = pl_request_text(c->req, "network", true, &network, err);
-
-	if (!r && !json_is_array(valid))
-		r = pl_fail(err, -EINVAL,
-			    "\"valid\": expected an array; without it nothing is removed, so "
-			    "that a missing list never deletes anything");
-	if (r < 0) {
-		json_decref(removed);
-		return r;
-	}
-	all = removal_new(c->client, json_pack("{s:b, s:o}", "ok", 1, "removed", removed));
-	if (!all)
-		return pl_fail(err, -ENOMEM, "collect the endpoints to remove: out of memory");
-	for (uint32_t id = 1; id < c->parts->endpoints->max; id++) {
-		struct pl_endpoint *pod = c->parts->endpoints->v[id];
-
-		if (!pod || strcmp(pod->rec.network, network) || is_listed(valid, &pod->rec))
-			continue;
-		json_array_append_new(removed,
-				      json_pack("{s:s, s:s}", "containerId", pod->rec.container_id,
-						"ifname", pod->rec.ifname));
-		removal_add(c->parts, all, pod);
-	}
-	removal_begin(all);
-	return 0;
+	while (l->id < t->max && !t->v[l->id])
+		l->id++;
+	if (l->id >= t->max)
+		return NULL;
+	return endpoint_json(l->parts, t->v[l->id++]) ?: json_null();
 }
 
 int pl_op_endpoint_list(struct pl_call *c, struct pl_error *err)
 {
-	json_t *list = json_array();
+	struct listing *l = malloc(sizeof(*l));
+	const struct pl_list list = {"endpoints", next_endpoint, free, l};
 
-	for (uint32_t id = 1; id < c->parts->endpoints->max; id++)
-		if (c->parts->endpoints->v[id])
-			json_array_append_new(list,
-					      endpoint_json(c->parts, c->parts->endpoints->v[id]));
-	pl_reply_list(c, "endpoints", list);
+	if (!l)
+		return pl_fail(err, -ENOMEM, "list the endpoints: out of memory");
+	*l = (struct listing){c->parts, 1};
+	pl_client_reply_list(c->client, &list);
 	return 0;
 }
 
@@ -412,26 +287,24 @@ int pl_op_endpoint_names(struct pl_call *c, struct pl_error *err)
 		if (name)
 			json_array_append_new(list, name);
 	}
-	pl_reply_list(c, "names", list);
+	pl_reply_array(c->client, "names", list);
 	return 0;
 }
 
 int pl_op_endpoint_show(struct pl_call *c, struct pl_error *err)
 {
 	struct pl_endpoint *pod;
+	json_t *reasons;
 	const char *query;
-	json_t *list;
 	int r = pl_request_text(c->req, "query", true, &query, err);
 
 	if (!r)
 		r = pl_endpoints_query(c->parts->endpoints, query, &pod, err);
 	if (!r)
-		r = pl_stats_collect(c->parts, pod, &list, err);
+		r = pl_stats_reasons(c->parts, pod, &reasons, err);
 	if (r < 0)
 		return r;
-	pl_client_reply(c->client, json_pack("{s:b, s:o, s:O}", "ok", 1, "endpoint",
-					     endpoint_json(c->parts, pod), "reasons",
-					     json_object_get(json_array_get(list, 0), "reasons")));
-	json_decref(list);
+	pl_client_reply(c->client, json_pack("{s:b, s:o, s:o}", "ok", 1, "endpoint",
+					     endpoint_json(c->parts, pod), "reasons", reasons));
 	return 0;
 }

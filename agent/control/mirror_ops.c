@@ -63,6 +63,6 @@ int pl_op_mirror(struct pl_call *c, struct pl_error *err)
 
 int pl_op_mirror_list(struct pl_call *c, struct pl_error *err)
 {
-	pl_reply_list(c, "mirrors", pl_mirrors_list(c->parts->mirrors));
+	pl_reply_array(c->client, "mirrors", pl_mirrors_list(c->parts->mirrors));
 	return 0;
 }

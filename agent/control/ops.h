@@ -22,8 +22,8 @@ int pl_op_mirror(struct pl_call *c, struct pl_error *err);
 int pl_op_mirror_list(struct pl_call *c, struct pl_error *err);
 int pl_op_log_level(struct pl_call *c, struct pl_error *err);
 
-/* Rows of @only, or of the node and all endpoints where it is NULL. */
-int pl_stats_collect(const struct pl_parts *parts, const struct pl_endpoint *only, json_t **ret,
+/* The counters of @pod, an array; caller owns. */
+int pl_stats_reasons(const struct pl_parts *parts, const struct pl_endpoint *pod, json_t **ret,
 		     struct pl_error *err);
 
 #endif

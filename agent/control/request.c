@@ -4,8 +4,6 @@
  */
 #include "control/request.h"
 
-#define CHUNK 32 /* list entries a message */
-
 int pl_request_text(const json_t *req, const char *key, bool required, const char **ret,
 		    struct pl_error *err)
 {
@@ -134,20 +132,36 @@ int pl_request_key(const json_t *req, const char **ret_id, const char **ret_ifna
 	return r ? r : pl_request_text(req, "ifname", true, ret_ifname, err);
 }
 
-/* Sends @list under @key, CHUNK entries a message; consumes it. */
-void pl_reply_list(struct pl_call *c, const char *key, json_t *list)
+struct array {
+	json_t *entries;
+	size_t at;
+};
+
+static json_t *next_entry(void *arg)
 {
-	size_t n = json_array_size(list), at = 0;
+	struct array *array = arg;
 
-	do {
-		json_t *chunk = json_array(), *msg;
+	return json_incref(json_array_get(array->entries, array->at++));
+}
 
-		for (size_t i = 0; i < CHUNK && at < n; i++)
-			json_array_append(chunk, json_array_get(list, at++));
-		msg = json_pack("{s:b, s:o}", "ok", 1, key, chunk);
-		if (msg && at < n)
-			json_object_set_new(msg, "more", json_true());
-		pl_client_reply(c->client, msg);
-	} while (at < n);
-	json_decref(list);
+static void array_free(void *arg)
+{
+	struct array *array = arg;
+
+	json_decref(array->entries);
+	free(array);
+}
+
+void pl_reply_array(struct pl_client *client, const char *key, json_t *entries)
+{
+	struct array *array = entries ? calloc(1, sizeof(*array)) : NULL;
+	const struct pl_list list = {key, next_entry, array_free, array};
+
+	if (!array) {
+		json_decref(entries);
+		pl_client_reply(client, NULL);
+		return;
+	}
+	array->entries = entries;
+	pl_client_reply_list(client, &list);
 }

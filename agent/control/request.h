@@ -31,7 +31,7 @@ int pl_request_mac(const json_t *req, struct pl_endpoint_request *pod, struct pl
 int pl_request_key(const json_t *req, const char **ret_id, const char **ret_ifname,
 		   struct pl_error *err);
 
-/* Sends @list under @key, some entries a message; consumes it. */
-void pl_reply_list(struct pl_call *c, const char *key, json_t *list);
+/* Replies the array @entries under @key, in as many messages as it takes; consumes it. */
+void pl_reply_array(struct pl_client *client, const char *key, json_t *entries);
 
 #endif

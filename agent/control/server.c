@@ -1,201 +1,128 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Connections of the control socket on the event loop. A slow or broken client costs its own
- * connection and nothing else. A client that has hung up gets nothing begun, and what was made for
- * a client that did not read the reply is undone.
+ * The control socket on the event loop: accepts connections, and bounds them. Where there are too
+ * many, or no file descriptor is left, the one that matters least is closed: of the process that
+ * has most, the one that has been silent longest. So a plugin's request gets in, whoever holds
+ * connections. Where each of them has something to do, new ones wait in the kernel's queue.
  */
 #include <event2/event.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
 #include "common/log.h"
 #include "common/proto.h"
-#include "control/server.h"
+#include "common/turn.h"
+#include "control/internal.h"
 
-#define BACKLOG	  128
-#define QUEUE_MAX 4096 /* messages that wait for one client */
-
-struct pl_client {
-	struct pl_control *control;
-	struct pl_client *next, **prev;
-	struct event *read_event, *write_event;
-	json_t *queue;	   /* array, first out first */
-	pl_unread_fn undo; /* of what the latest request made; NULL: nothing to undo */
-	json_t *undo_arg;
-	int fd;
-	bool broken;
-	bool held; /* a reply is under way: lives until then */
+enum {
+	BACKLOG = 128,
+	CLOSED_LOG_NS = 1000000000, /* between two lines about connections that were closed */
 };
 
-struct pl_control {
-	struct event_base *base;
-	struct pl_control_handler handler;
-	struct event *accept_event;
-	struct pl_client *clients;
-	int fd;
-	char path[300];
-};
+/* ---- room ---- */
 
-static void client_free(struct pl_client *c)
+static unsigned int connections_of(const struct pl_client *c)
 {
-	*c->prev = c->next;
-	if (c->next)
-		c->next->prev = c->prev;
-	if (c->read_event)
-		event_free(c->read_event);
-	if (c->write_event)
-		event_free(c->write_event);
-	json_decref(c->undo_arg);
-	json_decref(c->queue);
-	close(c->fd);
-	free(c);
+	return c->control->by_pid[(unsigned int)c->pid % PL_PID_BUCKETS];
 }
 
-static void forget_undo(struct pl_client *c)
+static bool matters_less(const struct pl_client *a, const struct pl_client *b)
 {
-	c->undo = NULL;
-	json_decref(c->undo_arg);
-	c->undo_arg = NULL;
+	unsigned int x = connections_of(a), y = connections_of(b);
+
+	return x != y ? x > y : a->active_ns < b->active_ns;
 }
 
-/* The client went away without having read the latest reply. */
-static void undo_unread(struct pl_client *c)
+/* NULL: each has a request under way, or is its process's only one and has sent a request. */
+static struct pl_client *least_of(const struct pl_control *control)
 {
-	if (c->undo)
-		c->undo(c->control->handler.arg, c->undo_arg);
-	forget_undo(c);
+	struct pl_client *least = NULL;
+
+	for (struct pl_client *c = control->clients; c; c = c->next)
+		if (!c->held && (!least || matters_less(c, least)) &&
+		    (connections_of(c) > 1 || !pl_client_wants(c)))
+			least = c;
+	return least;
 }
 
-bool pl_client_has_gone(const struct pl_client *c)
+static bool make_room(struct pl_control *control)
 {
-	struct pollfd p = {.fd = c->fd};
+	struct pl_client *c = least_of(control);
+	uint64_t now = pl_now_ns();
 
-	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLERR | POLLNVAL));
-}
-
-/* Sends what the socket takes; the rest waits for EV_WRITE. */
-static void client_flush(struct pl_client *c)
-{
-	while (!c->broken && json_array_size(c->queue)) {
-		int r = pl_proto_send(c->fd, json_array_get(c->queue, 0), -1);
-
-		if (r == -EAGAIN || r == -EWOULDBLOCK || r == -ETIMEDOUT) {
-			event_add(c->write_event, NULL);
-			return;
-		}
-		if (r < 0) {
-			pl_debug("client dropped error=\"%s\"", strerror(-r));
-			c->broken = true;
-		}
-		json_array_remove(c->queue, 0);
+	if (!c)
+		return false;
+	control->n_closed++;
+	if (now - control->closed_logged_ns > CLOSED_LOG_NS) {
+		pl_warn("connections closed for others to get in: closed=%zu open=%zu latest_pid=%d "
+			"its_connections=%u",
+			control->n_closed, control->n - 1, (int)c->pid, connections_of(c));
+		control->closed_logged_ns = now;
+		control->n_closed = 0;
 	}
+	pl_client_close(c);
+	return true;
 }
 
-void pl_client_reply(struct pl_client *c, json_t *msg)
+/* New connections wait in the kernel's queue, until one ends or a second has passed. */
+static void pause_accept(struct pl_control *control, const char *why)
 {
-	if (!msg || json_array_size(c->queue) >= QUEUE_MAX || json_array_append_new(c->queue, msg))
-		c->broken = true;
+	static const struct timeval second = {.tv_sec = 1};
+
+	if (!control->full)
+		pl_warn("new connections wait: %s open=%zu", why, control->n);
+	control->full = true;
+	event_del(control->accept_event);
+	event_add(control->accept_later, &second);
 }
 
-void pl_client_undo_if_unread(struct pl_client *c, pl_unread_fn undo, json_t *arg)
+void pl_control_has_room(struct pl_control *control)
 {
-	forget_undo(c);
-	c->undo = undo;
-	c->undo_arg = arg;
+	if (control->full)
+		event_add(control->accept_event, NULL);
 }
 
-void pl_client_fail(struct pl_client *c, const struct pl_error *err)
+static void on_accept_later(evutil_socket_t fd, short what, void *arg)
 {
-	pl_client_reply(c, json_pack("{s:b, s:{s:s, s:s}}", "ok", 0, "error", "code",
-				     pl_errno_name(err->code), "message", err->text));
+	struct pl_control *control = arg;
+	PL_TURN("connections");
+
+	event_add(control->accept_event, NULL);
 }
 
-/*
- * Sends what it can. Further requests are read when the replies to the earlier ones have left: a
- * client that sends and does not read fills its own socket, not this process.
- */
-static void client_go_on(struct pl_client *c)
+/* So few file descriptors are left that a request may fail for want of them. */
+static bool fds_run_out(int fd)
 {
-	bool want_read;
+	struct rlimit limit;
 
-	client_flush(c);
-	want_read = !c->held && !json_array_size(c->queue);
-	if (want_read ? event_add(c->read_event, NULL) : event_del(c->read_event))
-		c->broken = true;
-	if (c->broken && !c->held) {
-		undo_unread(c);
-		client_free(c);
-	}
+	return !getrlimit(RLIMIT_NOFILE, &limit) && (rlim_t)fd + PL_FDS_RESERVED >= limit.rlim_cur;
 }
 
-void pl_client_hold(struct pl_client *c)
+/* The number that came free with another connection: the high ones are for requests. */
+static void take_lower(int *fd)
 {
-	c->held = true;
-}
+	int lower = fcntl(*fd, F_DUPFD_CLOEXEC, 0);
 
-void pl_client_resume(struct pl_client *c)
-{
-	c->held = false;
-	client_go_on(c);
-}
-
-static void on_write(evutil_socket_t fd, short what, void *arg)
-{
-	client_go_on(arg);
-}
-
-static void handle(struct pl_client *c, const json_t *request, int netns_fd)
-{
-	const struct pl_control_handler *handler = &c->control->handler;
-
-	if (pl_client_has_gone(c) && !handler->is_removal(request)) {
-		const char *op = json_string_value(json_object_get(request, "op"));
-
-		pl_info("request not begun: its client has gone op=%s", op ? op : "");
+	if (lower < 0)
 		return;
-	}
-	forget_undo(c);
-	handler->handle(handler->arg, c, request, netns_fd);
+	close(*fd);
+	*fd = lower;
 }
 
-static void on_read(evutil_socket_t fd, short what, void *arg)
-{
-	struct pl_client *c = arg;
-	pl_autojson json_t *request = NULL;
-	pl_autoclose int netns_fd = -1;
-	struct pl_error err = {0};
-	int r = pl_proto_recv(c->fd, &request, &netns_fd);
+/* ---- accepting ---- */
 
-	if (r == -EAGAIN || r == -EWOULDBLOCK || r == -ETIMEDOUT)
-		return;
-	if (r == -ECONNRESET) { /* closed with a reply unread; requests may be left to be read */
-		undo_unread(c);
-		return;
-	}
-	if (r == -EBADMSG || r == -EMSGSIZE) {
-		pl_fail(&err, r,
-			r == -EMSGSIZE ? "the request is longer than %d bytes"
-				       : "the request is not a JSON object (%d bytes at most)",
-			PL_PROTO_MAX);
-		pl_client_fail(c, &err);
-	} else if (r < 0) {
-		client_free(c);
-		return;
-	} else {
-		handle(c, request, netns_fd);
-	}
-	client_go_on(c);
-}
-
-static bool is_allowed(int fd)
+static bool is_allowed(int fd, pid_t *ret_pid)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len))
 		return false;
+	*ret_pid = peer.pid;
 	if (peer.uid == 0 || peer.uid == geteuid())
 		return true;
 	pl_warn("connection refused: not root uid=%u pid=%d", peer.uid, peer.pid);
@@ -211,34 +138,71 @@ static void refuse(int fd)
 		(void)pl_proto_send(fd, msg, -1);
 }
 
+/* Whether there may be another one. */
+static bool not_accepted(struct pl_control *control, int code)
+{
+	switch (code) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		if (make_room(control))
+			return true;
+		pause_accept(control, strerror(code));
+		return false;
+	case EAGAIN:
+		return false;
+	default: /* it is not there any more */
+		return true;
+	}
+}
+
+/* Whether it is worth while to look for another one. */
+static bool accept_one(struct pl_control *control)
+{
+	struct pollfd anybody = {.fd = control->fd, .events = POLLIN};
+	pl_autoclose int fd = -1;
+	bool run_out;
+	pid_t pid = 0;
+
+	if (control->n >= PL_CLIENTS_MAX && poll(&anybody, 1, 0) <= 0)
+		return false;
+	if (control->n >= PL_CLIENTS_MAX && !make_room(control)) {
+		pause_accept(control,
+			     "as many are open as may be, and each has a request under way");
+		return false;
+	}
+	fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0)
+		return not_accepted(control, errno);
+	if (!is_allowed(fd, &pid)) {
+		refuse(fd);
+		return true;
+	}
+	run_out = fds_run_out(fd) && control->n;
+	if (run_out && make_room(control)) {
+		run_out = false;
+		take_lower(&fd);
+	}
+	if (run_out)
+		pause_accept(control, "file descriptors run out");
+	else
+		control->full = false;
+	pl_client_new(control, TAKE_FD(fd), pid);
+	return !run_out;
+}
+
+/* All that came, so that a question is read before the work that came with it is begun. */
 static void on_accept(evutil_socket_t listener, short what, void *arg)
 {
 	struct pl_control *control = arg;
-	pl_autoclose int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct pl_client *c;
+	PL_TURN("connections");
 
-	if (fd < 0)
-		return;
-	if (!is_allowed(fd)) {
-		refuse(fd);
-		return;
-	}
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return;
-	c->control = control;
-	c->fd = TAKE_FD(fd);
-	c->queue = json_array();
-	c->next = control->clients;
-	c->prev = &control->clients;
-	if (c->next)
-		c->next->prev = &c->next;
-	control->clients = c;
-	c->read_event = event_new(control->base, c->fd, EV_READ | EV_PERSIST, on_read, c);
-	c->write_event = event_new(control->base, c->fd, EV_WRITE, on_write, c);
-	if (!c->queue || !c->read_event || !c->write_event || event_add(c->read_event, NULL))
-		client_free(c);
+	for (int i = 0; i < BACKLOG && accept_one(control); i++)
+		;
 }
+
+/* ---- the socket ---- */
 
 static int listen_at(const char *path, struct pl_error *err)
 {
@@ -266,31 +230,63 @@ static int listen_at(const char *path, struct pl_error *err)
 	return TAKE_FD(fd);
 }
 
+bool pl_control_in_place(const struct pl_control *control)
+{
+	struct stat st;
+
+	return !lstat(control->path, &st) && st.st_dev == control->dev && st.st_ino == control->ino;
+}
+
+int pl_control_listen_again(struct pl_control *control, struct pl_error *err)
+{
+	struct event *event;
+	struct stat st;
+	int fd = listen_at(control->path, err);
+
+	if (fd < 0)
+		return fd;
+	event = event_new(control->base, fd, EV_READ | EV_PERSIST, on_accept, control);
+	if (!event || event_add(event, NULL) || lstat(control->path, &st)) {
+		if (event)
+			event_free(event);
+		close(fd);
+		return pl_fail(err, -ENOMEM, "control socket: out of memory");
+	}
+	if (control->accept_event)
+		event_free(control->accept_event);
+	pl_closep(&control->fd);
+	control->accept_event = event;
+	control->fd = fd;
+	control->dev = st.st_dev;
+	control->ino = st.st_ino;
+	control->full = false;
+	return 0;
+}
+
 int pl_control_open(struct event_base *base, const char *run_dir,
 		    const struct pl_control_handler *handler, struct pl_control **ret,
 		    struct pl_error *err)
 {
-	struct pl_control *control = calloc(1, sizeof(*control));
+	pl_cleanup(pl_control_closep) struct pl_control *control = calloc(1, sizeof(*control));
 	int r;
 
 	if (!control)
 		return pl_fail(err, -ENOMEM, "control socket: out of memory");
+	control->fd = -1;
 	control->base = base;
 	control->handler = *handler;
+	control->unread.last = &control->unread.first;
+	control->listing.last = &control->listing.first;
+	control->work.last = &control->work.first;
 	snprintf(control->path, sizeof(control->path), "%s/%s", run_dir, PL_SOCKET_NAME);
-	r = listen_at(control->path, err);
-	if (r < 0) {
-		free(control);
-		return r;
-	}
-	control->fd = r;
-	control->accept_event =
-		event_new(base, control->fd, EV_READ | EV_PERSIST, on_accept, control);
-	if (!control->accept_event || event_add(control->accept_event, NULL)) {
-		pl_control_closep(&control);
+	control->accept_later = evtimer_new(base, on_accept_later, control);
+	control->turn = evtimer_new(base, pl_clients_turn, control);
+	if (!control->accept_later || !control->turn)
 		return pl_fail(err, -ENOMEM, "control socket: out of memory");
-	}
-	*ret = control;
+	r = pl_control_listen_again(control, err);
+	if (r < 0)
+		return r;
+	*ret = TAKE_PTR(control);
 	return 0;
 }
 
@@ -301,10 +297,15 @@ void pl_control_closep(struct pl_control **ref)
 	if (!control)
 		return;
 	while (control->clients)
-		client_free(control->clients);
+		pl_client_free(control->clients);
 	if (control->accept_event)
 		event_free(control->accept_event);
-	close(control->fd);
-	(void)unlink(control->path);
+	if (control->accept_later)
+		event_free(control->accept_later);
+	if (control->turn)
+		event_free(control->turn);
+	if (control->fd >= 0 && pl_control_in_place(control))
+		(void)unlink(control->path);
+	pl_closep(&control->fd);
 	free(control);
 }

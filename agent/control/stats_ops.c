@@ -5,9 +5,15 @@
 #include "control/ops.h"
 #include "endpoint/endpoint.h"
 
-struct counting {
-	json_t **rows; /* arrays by endpoint id */
-	uint32_t n;
+/* A counter that is not zero. */
+struct count {
+	struct pl_reason_key key;
+	struct pl_count sum;
+};
+
+struct counts {
+	struct count *v;
+	size_t n, size;
 };
 
 static const char *reason_name(unsigned int reason)
@@ -21,21 +27,64 @@ static const char *reason_name(unsigned int reason)
 	return reason < PL_ARRAY_SIZE(names) ? names[reason] : "UNKNOWN";
 }
 
-static int count_row(const struct pl_reason_key *key, const struct pl_count *sum, void *arg)
+static int note_count(const struct pl_reason_key *key, const struct pl_count *sum, void *arg)
 {
-	struct counting *all = arg;
+	struct counts *all = arg;
 
-	if (key->endpoint >= all->n || !all->rows[key->endpoint])
-		return 0;
-	json_array_append_new(all->rows[key->endpoint],
-			      json_pack("{s:s, s:s, s:I, s:I}", "reason", reason_name(key->reason),
-					"direction", key->direction == PL_IN ? "in" : "out",
-					"packets", (json_int_t)sum->packets, "bytes",
-					(json_int_t)sum->bytes));
+	if (all->n == all->size) {
+		size_t size = all->size ? all->size * 2 : 64;
+		struct count *v = reallocarray(all->v, size, sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		all->v = v;
+		all->size = size;
+	}
+	all->v[all->n++] = (struct count){*key, *sum};
 	return 0;
 }
 
-static json_t *stats_row(const struct pl_parts *parts, uint32_t id, json_t *reasons)
+static int by_key(const void *a, const void *b)
+{
+	const struct pl_reason_key *x = &((const struct count *)a)->key;
+	const struct pl_reason_key *y = &((const struct count *)b)->key;
+
+	if (x->endpoint != y->endpoint)
+		return x->endpoint < y->endpoint ? -1 : 1;
+	return x->reason != y->reason ? x->reason - y->reason : x->direction - y->direction;
+}
+
+static int collect(const struct pl_parts *parts, struct counts *ret, struct pl_error *err)
+{
+	int r = pl_datapath_reasons_each(parts->dp, note_count, ret);
+
+	if (r < 0)
+		return pl_fail(err, r, "read the counters: %s", strerror(-r));
+	if (ret->n)
+		qsort(ret->v, ret->n, sizeof(*ret->v), by_key);
+	return 0;
+}
+
+static json_t *count_json(const struct count *c)
+{
+	return json_pack("{s:s, s:s, s:I, s:I}", "reason", reason_name(c->key.reason), "direction",
+			 c->key.direction == PL_IN ? "in" : "out", "packets",
+			 (json_int_t)c->sum.packets, "bytes", (json_int_t)c->sum.bytes);
+}
+
+/* @at is brought behind the counters of @id. */
+static json_t *reasons_json(const struct counts *all, size_t *at, uint32_t id)
+{
+	json_t *list = json_array();
+
+	while (*at < all->n && all->v[*at].key.endpoint < id)
+		++*at;
+	while (*at < all->n && all->v[*at].key.endpoint == id)
+		json_array_append_new(list, count_json(&all->v[(*at)++]));
+	return list;
+}
+
+static json_t *row_json(const struct pl_parts *parts, uint32_t id, json_t *reasons)
 {
 	const struct pl_endpoint *pod = id ? parts->endpoints->v[id] : NULL;
 	const struct pl_record *r = pod ? &pod->rec : NULL;
@@ -46,56 +95,73 @@ static json_t *stats_row(const struct pl_parts *parts, uint32_t id, json_t *reas
 
 	if (who)
 		json_object_set_new(row, "pod", who);
-	json_object_set(row, "reasons", reasons);
+	json_object_set_new(row, "reasons", reasons);
 	return row;
 }
 
-/* Rows of @only, or of the node and all pods where it is NULL. */
-int pl_stats_collect(const struct pl_parts *parts, const struct pl_endpoint *only, json_t **ret,
+int pl_stats_reasons(const struct pl_parts *parts, const struct pl_endpoint *pod, json_t **ret,
 		     struct pl_error *err)
 {
-	struct counting all = {calloc(parts->endpoints->max, sizeof(json_t *)),
-			       parts->endpoints->max};
-	json_t *list = json_array();
-	int r;
+	struct counts all = {0};
+	size_t at = 0;
+	int r = collect(parts, &all, err);
 
-	if (!all.rows || !list) {
-		free(all.rows);
-		json_decref(list);
-		return pl_fail(err, -ENOMEM, "read the counters: out of memory");
-	}
-	for (uint32_t id = 0; id < parts->endpoints->max; id++)
-		if (only ? id == only->id : id == PL_NODE || parts->endpoints->v[id])
-			all.rows[id] = json_array();
-	r = pl_datapath_reasons_each(parts->dp, count_row, &all);
-	for (uint32_t id = 0; id < parts->endpoints->max; id++) {
-		if (!all.rows[id])
-			continue;
-		json_array_append_new(list, stats_row(parts, id, all.rows[id]));
-		json_decref(all.rows[id]);
-	}
-	free(all.rows);
-	if (r < 0) {
-		json_decref(list);
-		return pl_fail(err, r, "read the counters: %s", strerror(-r));
-	}
-	*ret = list;
-	return 0;
+	if (!r)
+		*ret = reasons_json(&all, &at, pod->id);
+	free(all.v);
+	return r;
+}
+
+/* The counters are read at once, the rows made as they are taken. */
+struct stats {
+	const struct pl_parts *parts;
+	struct counts all;
+	size_t at;
+	uint32_t id, end; /* of rows that are still to come */
+};
+
+static json_t *next_row(void *arg)
+{
+	struct stats *s = arg;
+	uint32_t id = s->id;
+
+	while (id != PL_NODE && id < s->end && !s->parts->endpoints->v[id])
+		id++;
+	if (id >= s->end)
+		return NULL;
+	s->id = id + 1;
+	return row_json(s->parts, id, reasons_json(&s->all, &s->at, id)) ?: json_null();
+}
+
+static void stats_free(void *arg)
+{
+	struct stats *s = arg;
+
+	free(s->all.v);
+	free(s);
 }
 
 int pl_op_stats(struct pl_call *c, struct pl_error *err)
 {
+	struct stats *s = calloc(1, sizeof(*s));
+	const struct pl_list list = {"stats", next_row, stats_free, s};
 	struct pl_endpoint *only = NULL;
 	const char *query;
-	json_t *list;
 	int r = pl_request_text(c->req, "query", false, &query, err);
 
+	if (!s)
+		return pl_fail(err, -ENOMEM, "read the counters: out of memory");
 	if (!r && *query)
 		r = pl_endpoints_query(c->parts->endpoints, query, &only, err);
 	if (!r)
-		r = pl_stats_collect(c->parts, only, &list, err);
-	if (r < 0)
+		r = collect(c->parts, &s->all, err);
+	if (r < 0) {
+		stats_free(s);
 		return r;
-	pl_reply_list(c, "stats", list);
+	}
+	s->parts = c->parts;
+	s->id = only ? only->id : PL_NODE;
+	s->end = only ? only->id + 1 : c->parts->endpoints->max;
+	pl_client_reply_list(c->client, &list);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include "common/log.h"
+#include "common/turn.h"
 #include "control/ops.h"
 #include "host/host.h"
 #include "mirror/mirrors.h"
@@ -110,6 +111,18 @@ static json_t *flows_json(const struct pl_parts *parts)
 			 (json_int_t)use.rate);
 }
 
+/* In microseconds. */
+static json_t *loop_json(void)
+{
+	struct pl_turns turns;
+
+	pl_turns_get(&turns);
+	return json_pack("{s:I, s:s, s:I, s:s, s:I}", "longestUs",
+			 (json_int_t)(turns.longest.ns / 1000), "longestIn", turns.longest.most,
+			 "recentUs", (json_int_t)(turns.recent.ns / 1000), "recentIn",
+			 turns.recent.most, "over20Ms", (json_int_t)turns.slow);
+}
+
 int pl_op_status(struct pl_call *c, struct pl_error *err)
 {
 	const struct pl_parts *parts = c->parts;
@@ -152,6 +165,7 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 	json_object_set_new(j, "forwarding", forwarding_json());
 	json_object_set_new(j, "warnings", pl_host_forwarding_warnings());
 	json_object_set_new(j, "maxEndpoints", json_integer(parts->endpoints->max - 1));
+	json_object_set_new(j, "loop", loop_json());
 	json_object_set_new(j, "resyncs", json_integer((json_int_t)parts->resyncs));
 	json_object_set_new(j, "rssBytes", json_integer(rss_bytes()));
 	pl_client_reply(c->client, j);

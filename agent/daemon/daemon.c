@@ -4,11 +4,10 @@
  * a turn of the loop does; and ends so that the datapath goes on.
  */
 #include <event2/event.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 
 #include "common/log.h"
+#include "common/turn.h"
 #include "control/dispatch.h"
 #include "control/server.h"
 #include "daemon/caps.h"
@@ -131,6 +130,7 @@ static void on_netlink_event(const struct pl_nl_event *event, void *arg)
 static void on_netlink(evutil_socket_t fd, short what, void *arg)
 {
 	struct pl_daemon *d = arg;
+	PL_TURN("netlink events");
 	int r = pl_nl_monitor_read(d->monitor, EVENTS_A_TURN, on_netlink_event, d);
 
 	if (r < 0)
@@ -191,6 +191,7 @@ static void on_flow_sweep(evutil_socket_t fd, short what, void *arg)
 {
 	struct pl_daemon *d = arg;
 	struct pl_error err = {0};
+	PL_TURN("sweep of flows");
 	int r = pl_datapath_flows_sweep(d->dp);
 
 	if (r < 0)
@@ -213,6 +214,18 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 	event_base_loopbreak(d->base);
 }
 
+/* Turn by turn, to know how long each of them takes. */
+static int run_turns(struct pl_daemon *d)
+{
+	int r;
+
+	do {
+		r = event_base_loop(d->base, EVLOOP_ONCE);
+		pl_turn_end();
+	} while (r == 0 && !event_base_got_break(d->base));
+	return r;
+}
+
 static int run_loop(struct pl_daemon *d, struct pl_error *err)
 {
 	struct event *netlink = event_new(d->base, pl_nl_monitor_fd(d->monitor),
@@ -228,8 +241,12 @@ static int run_loop(struct pl_daemon *d, struct pl_error *err)
 		pl_notify("READY=1");
 		pl_info("ready version=%s pid=%d endpoints=%u", PL_VERSION, (int)getpid(),
 			d->parts.endpoints->n);
-		if (event_base_dispatch(d->base) < 0)
+		if (run_turns(d) < 0)
 			r = pl_fail(err, -EIO, "event loop: it failed");
+		if (!r && d->run_dir.lost.code) {
+			*err = d->run_dir.lost;
+			r = err->code;
+		}
 		pl_notify("STOPPING=1");
 	}
 	if (netlink)
@@ -239,47 +256,6 @@ static int run_loop(struct pl_daemon *d, struct pl_error *err)
 	if (intr)
 		event_free(intr);
 	return r;
-}
-
-static int take_lock(struct pl_daemon *d, struct pl_error *err)
-{
-	char path[300];
-	pl_autoclose int fd = -1;
-	char who[32] = "";
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "%s/podlaned.lock", d->settings.run_dir);
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return pl_fail(err, -errno, "lock %s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		n = read(fd, who, sizeof(who) - 1);
-		who[n > 0 ? strcspn(who, "\n") : 0] = 0;
-		return pl_fail(
-			err, -EBUSY,
-			"another podlaned (pid %s) has %s: stop it, or give this one its own "
-			"--run-dir and --bpffs",
-			who[0] ? who : "?", path);
-	}
-	n = snprintf(who, sizeof(who), "%d\n", (int)getpid());
-	if (ftruncate(fd, 0) || pwrite(fd, who, (size_t)n, 0) != n)
-		pl_warn("pid not written path=%s", path);
-	d->lock_fd = TAKE_FD(fd);
-	return 0;
-}
-
-static int prepare_run_dir(struct pl_daemon *d, struct pl_error *err)
-{
-	char path[300];
-	int r;
-
-	snprintf(path, sizeof(path), "%s/endpoints", d->settings.run_dir);
-	r = pl_mkdir_p(path, 0755);
-	return r < 0 ? pl_fail(err, r, "make %s: %s%s", path, strerror(-r),
-			       r == -EACCES || r == -EPERM || r == -EROFS
-				       ? "; podlaned must run as root, with a writable runDir"
-				       : "")
-		     : 0;
 }
 
 static int open_datapath(struct pl_daemon *d, struct pl_error *err)
@@ -351,6 +327,7 @@ static int open_control(struct pl_daemon *d, struct pl_error *err)
 	const struct pl_control_handler handler = {
 		.handle = pl_dispatch,
 		.is_removal = pl_dispatch_is_removal,
+		.is_work = pl_dispatch_is_work,
 		.arg = &d->parts,
 	};
 
@@ -398,10 +375,8 @@ static int open_parts(struct pl_daemon *d, struct pl_error *err)
 /* Events are subscribed to before the dump: what happens in between is seen twice, never missed. */
 static int start(struct pl_daemon *d, struct pl_error *err)
 {
-	int r = prepare_run_dir(d, err);
+	int r = pl_run_dir_open(&d->run_dir, d->settings.run_dir, err);
 
-	if (!r)
-		r = take_lock(d, err);
 	if (!r)
 		r = pl_nl_monitor_open(&d->monitor, err);
 	if (!r)
@@ -433,11 +408,15 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 	pl_masq_resync(d->masq);
 	pl_host_start_routes(d->parts.host, &d->settings.network, holds_endpoint, d);
 	pl_reconcile_watch(d->reconcile);
-	return open_control(d, err);
+	r = open_control(d, err);
+	return r < 0 ? r
+		     : pl_run_dir_watch(&d->run_dir, d->base, d->control, d->parts.endpoints,
+					d->parts.mirrors, err);
 }
 
 static void finish(struct pl_daemon *d)
 {
+	pl_run_dir_unwatch(&d->run_dir);
 	if (d->parts.endpoints)
 		pl_removals_wait(d->parts.endpoints);
 	pl_control_closep(&d->control);
@@ -454,7 +433,7 @@ static void finish(struct pl_daemon *d)
 	pl_datapath_closep(&d->dp);
 	pl_nl_closep(&d->nl);
 	pl_nl_monitor_closep(&d->monitor);
-	pl_closep(&d->lock_fd);
+	pl_run_dir_close(&d->run_dir);
 }
 
 int pl_daemon_run(struct pl_daemon *d, struct pl_error *err)
@@ -473,16 +452,14 @@ int pl_daemon_run(struct pl_daemon *d, struct pl_error *err)
 
 int pl_daemon_remove(struct pl_daemon *d, struct pl_error *err)
 {
-	int r = prepare_run_dir(d, err);
+	int r = pl_run_dir_open(&d->run_dir, d->settings.run_dir, err);
 
-	if (!r)
-		r = take_lock(d, err);
 	if (!r)
 		r = pl_datapath_remove(d->settings.bpffs, err);
 	if (!r)
 		r = pl_mirrors_remove_devices(err);
 	if (!r)
 		r = pl_range_routes_remove(err);
-	pl_closep(&d->lock_fd);
+	pl_run_dir_close(&d->run_dir);
 	return r;
 }

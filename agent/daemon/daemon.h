@@ -13,6 +13,7 @@
 #define PODLANE_DAEMON_H
 
 #include "control/dispatch.h"
+#include "daemon/run_dir.h"
 #include "daemon/settings.h"
 
 struct event_base;
@@ -32,7 +33,7 @@ struct pl_daemon {
 	struct pl_control *control;
 	bool pins_missing; /* and it was said */
 	bool resync_due;   /* the last one failed before it could compare */
-	int lock_fd;
+	struct pl_run_dir run_dir;
 };
 
 /* Until a signal ends it, or something fails. Frees all but the settings. */

@@ -131,7 +131,7 @@ static int exit_status(int code)
 
 int main(int argc, char **argv)
 {
-	struct pl_daemon d = {.lock_fd = -1, .parts.started_ns = pl_now_ns()};
+	struct pl_daemon d = {.run_dir.lock_fd = -1, .parts.started_ns = pl_now_ns()};
 	struct options o = {0};
 	struct pl_error err = {0};
 	int r;

@@ -73,6 +73,12 @@ void pl_endpoints_link_gone(struct pl_endpoints *t, const struct pl_nl_link *lin
 /* After a dump: records whose link is gone go too. */
 void pl_endpoints_sweep(struct pl_endpoints *t);
 
+/*
+ * Writes the records that are not there any more, from the endpoint @next on until CLOCK_MONOTONIC
+ * is @end_ns. How many; @next is 0 when all have been looked at.
+ */
+size_t pl_endpoints_keep_records(struct pl_endpoints *t, uint32_t *next, uint64_t end_ns);
+
 /* For replies, caller owns: the pod's names, NULL where none is known; the record; all of it. */
 json_t *pl_endpoint_pod_json(const struct pl_record *r);
 json_t *pl_endpoint_record_json(const struct pl_record *r);

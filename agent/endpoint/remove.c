@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "common/log.h"
+#include "common/turn.h"
 #include "endpoint/internal.h"
 #include "endpoint/remove.h"
 #include "host/host.h"
@@ -227,6 +228,7 @@ static void end_batch(struct batch *batch)
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct pl_endpoints *t = arg;
+	PL_TURN("removals");
 
 	start(t);
 	pl_host_update(t->opts.host);
@@ -236,6 +238,7 @@ static void on_reaped(evutil_socket_t fd, short what, void *arg)
 {
 	struct batch *batch = arg;
 	struct pl_endpoints *t = batch->t;
+	PL_TURN("removals");
 
 	end_batch(batch);
 	start(t);

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 
 #include "common/log.h"
+#include "common/turn.h"
 #include "mirror/internal.h"
 
 static bool has_deadline(const struct pl_session *s)
@@ -71,6 +72,7 @@ void pl_mirrors_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct pl_mirrors *m = arg;
 	uint64_t now = pl_now_ns();
+	PL_TURN("mirror sessions");
 
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
 		struct pl_session *s = m->slots[slot];

@@ -43,6 +43,9 @@ void pl_session_remove(struct pl_mirrors *mirrors, unsigned int slot);
 json_t *pl_session_json(const struct pl_mirrors *mirrors, unsigned int slot);
 json_t *pl_session_counters_json(const struct pl_mirrors *mirrors, unsigned int slot);
 
+/* Writes the records that are not there any more. How many. */
+size_t pl_mirrors_keep_records(const struct pl_mirrors *mirrors);
+
 /* All sessions with their counters, as "mirror.list" gives them; caller owns. */
 json_t *pl_mirrors_list(struct pl_mirrors *mirrors);
 size_t pl_mirrors_count(const struct pl_mirrors *mirrors);

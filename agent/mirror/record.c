@@ -47,6 +47,23 @@ int pl_session_save(const struct pl_mirrors *m, unsigned int slot)
 	return pl_write_atomic(path, text, strlen(text), 0600);
 }
 
+size_t pl_mirrors_keep_records(const struct pl_mirrors *m)
+{
+	size_t n = 0;
+
+	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
+		char path[512], file[PL_MIRROR_NAME_MAX + 8];
+
+		if (!m->slots[slot])
+			continue;
+		snprintf(file, sizeof(file), "%s.json", m->slots[slot]->spec.name);
+		if (!record_path(m, file, path, sizeof(path)) && access(path, F_OK) &&
+		    errno == ENOENT && !pl_session_save(m, slot))
+			n++;
+	}
+	return n;
+}
+
 void pl_session_forget(const struct pl_mirrors *m, const char *name)
 {
 	char path[512], file[PL_MIRROR_NAME_MAX + 8];

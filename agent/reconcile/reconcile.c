@@ -5,6 +5,7 @@
 #include <event2/event.h>
 
 #include "common/log.h"
+#include "common/turn.h"
 #include "reconcile/actual.h"
 #include "reconcile/internal.h"
 #include "reconcile/plan.h"
@@ -302,6 +303,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	struct pl_reconcile *rec = arg;
 	bool any_dirty = false;
 	struct pl_error err = {0};
+	PL_TURN("retries");
 
 	rec->watcher.retry(rec->watcher.arg);
 	for (struct pl_fact_owner *o = rec->owners.next; o != &rec->owners; o = o->next) {

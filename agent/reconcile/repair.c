@@ -6,6 +6,7 @@
  * that explains it (a device that went) has come until then.
  */
 #include "common/log.h"
+#include "common/turn.h"
 #include "reconcile/actual.h"
 #include "reconcile/internal.h"
 
@@ -119,6 +120,7 @@ static void look(struct pl_reconcile *rec, uint64_t now)
 void pl_repair_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct pl_reconcile *rec = arg;
+	PL_TURN("comparison with the datapath");
 
 	/* The kernel would answer when the links that are being deleted have gone. */
 	if (pl_datapath_expediting(rec->dp) || !rec->watcher.look(rec->watcher.arg))

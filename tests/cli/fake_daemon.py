@@ -82,7 +82,9 @@ STATUS = {
     "uplinks": [{"name": "uplink0", "ifindex": 2, "attached": "tcx"},
                 {"name": "uplink1", "ifindex": 3, "attached": "none"}],
     "endpoints": 4, "ready": 3, "mirrors": 2, "networks": ["default", "fast"],
-    "native": ["10.0.0.0/8"], "maxEndpoints": 4095, "resyncs": 0, "rssBytes": 9437184,
+    "native": ["10.0.0.0/8"], "maxEndpoints": 4095,
+    "loop": {"longestUs": 12345, "longestIn": "endpoint.add", "recentUs": 678, "recentIn": "status", "over20Ms": 0},
+    "resyncs": 0, "rssBytes": 9437184,
     "forwarding": {"ipv4": True, "ipv6": True}, "warnings": [],
 }
 
