@@ -183,7 +183,7 @@ static void say_what_becomes(struct cli *cli)
 	snprintf(text, sizeof(text), "%s", cli->err.text);
 	if (cli->err.code == -ETIMEDOUT)
 		cli_fail(cli, -ETIMEDOUT,
-			 "%s. When it goes on, it undoes this request or does not begin it", text);
+			 "%s. When it resumes, it undoes this request or does not begin it", text);
 	else if (cli->err.code == -EPIPE || cli->err.code == -ECONNRESET)
 		cli_fail(cli, cli->err.code,
 			 "%s. See podlane endpoint list for whether it had added the endpoint",

@@ -16,7 +16,7 @@ struct cli_netns {
 };
 
 /*
- * @what: a name under /run/netns, a path, or "pid:N". 0, -EINVAL for what is no network
+ * @what: a name under /run/netns, a path, or "pid:N". 0, -EINVAL for what is not a network
  * namespace or gives no valid container id (then .id is ""), -ENOENT...
  */
 int cli_netns_open(const char *what, struct cli_netns *ret, struct pl_error *err);

@@ -258,7 +258,7 @@ static int loading_build_maps(struct loading *l, struct pl_datapath *dp,
 
 	if (r != -EINVAL || !l->reused)
 		return r;
-	pl_warn("datapath maps refused, building anew reason=\"%s\"", err ? err->text : "");
+	pl_warn("datapath maps refused, building new ones reason=\"%s\"", err ? err->text : "");
 	loading_clear(l);
 	return loading_run(l, dp, opts, true, err);
 }

@@ -68,7 +68,7 @@ static int pin_intact(const struct pl_datapath *dp, const char *sub, const char 
 		return 0;
 	return pl_fail(err, -ENETDOWN,
 		       "%s/%s/%s was deleted (%s): mount the bpf file system again, and podlaned "
-		       "pins it anew; no new pod is attached until then",
+		       "pins it again; no new pod is attached until then",
 		       dp->dir, sub, name, strerror(-fd));
 }
 

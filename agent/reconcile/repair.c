@@ -90,7 +90,7 @@ static void repair(struct pl_reconcile *rec, struct pl_fact_owner *o)
 		return;
 	}
 	if (++o->repairs > REPAIRS_MAX) {
-		pl_warn("datapath is changed by others again and again, left so for a minute");
+		pl_warn("datapath is changed repeatedly by others, left alone for a minute");
 		o->repairs = 0;
 		o->quiet_ns = pl_now_ns() + QUIET_NS;
 		return;

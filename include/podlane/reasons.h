@@ -43,7 +43,7 @@
 	X(DROP,    SPOOFED_MAC,  "source MAC is not the pod's")                                  \
 	X(DROP,    SPOOFED_IP,   "source address is not the pod's")                              \
 	X(DROP,    SPOOFED_ARP,  "ARP sender is not the pod")                                    \
-	X(DROP,    SPOOFED_ND,   "neighbour discovery claims what the pod is not")               \
+	X(DROP,    SPOOFED_ND,   "ND advertises an address that is not the pod's")               \
 	X(DROP,    VLAN,         "VLAN-tagged, which the network does not allow")                \
 	X(DROP,    NOT_IP,       "neither IP nor ARP, which the network does not allow")         \
 	X(DROP,    MISMATCH,     "frame's type is not what the kernel reads it as")              \
