@@ -215,7 +215,10 @@ add_pod() { # CONTAINER IFNAME: as a container runtime does
 	[ "$output" = "deleted shop/web-0:web0" ]
 	run ip -n red link show web0
 	[ "$status" -ne 0 ]
-	fails 1 'no endpoint is named "blu"' endpoint del blu # only hashes may be shortened
+	ok endpoint add red --name bluebell --ifname bb0
+	fails 1 'no endpoint is named "blueb"' endpoint del blueb # only hashes may be shortened
+	fails 1 'no endpoint is named "blueb"' endpoint show blueb
+	ok endpoint del bluebell
 }
 
 @test "JSON: times in RFC 3339, and no pod where none is known" {
