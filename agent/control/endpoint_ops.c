@@ -69,7 +69,7 @@ static void undo_endpoint_add(void *arg, const json_t *endpoint)
 	pl_info("endpoint undone: its client left without the answer container=%s ifname=%s", id,
 		ifname);
 	if (pl_endpoint_remove(parts->endpoints, pod, on_unread_removed, NULL) < 0)
-		pl_error_log("endpoint not undone container=%s: out of memory", id);
+		pl_error_log("endpoint not undone container=%s error=\"out of memory\"", id);
 }
 
 static int add_now(struct pl_call *c, struct pl_error *err)

@@ -194,11 +194,12 @@ static void on_flow_sweep(evutil_socket_t fd, short what, void *arg)
 	PL_TURN("sweep of flows");
 	int r = pl_datapath_flows_sweep(d->dp);
 
+	pl_log_flush(pl_now_ns());
 	if (r < 0)
 		pl_error_log("flow table not swept error=\"%s\"", strerror(-r));
 	r = pl_datapath_follow_conntrack(d->dp, &err);
 	if (r < 0)
-		pl_error_log("programs do not ask conntrack error=\"%s\"; trying again", err.text);
+		pl_error_log("programs do not ask conntrack, trying again error=\"%s\"", err.text);
 	if (r <= 0)
 		return;
 	pl_info("nf_conntrack is there: programs ask it before they open a connection");

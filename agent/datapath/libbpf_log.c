@@ -49,7 +49,9 @@ int dp_libbpf_print(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	pl_autofree char *text = NULL;
 
-	if (level != LIBBPF_WARN && pl_log_get_level() < PL_LOG_DEBUG)
+	/* What it says below a warning is a line for each relocation: nothing of it is about this
+	 * node. */
+	if (level != LIBBPF_WARN)
 		return 0;
 	if (vasprintf(&text, fmt, ap) < 0) {
 		text = NULL;

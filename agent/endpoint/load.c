@@ -160,7 +160,7 @@ int pl_endpoints_load(struct pl_endpoints *t, struct pl_error *err)
 		}
 		pl_endpoint_event(pod, PL_EVENT_LOADED);
 		if (pl_masq_note(t->opts.masq, rec) < 0)
-			pl_warn("endpoint not masqueraded container=%s: out of memory",
+			pl_warn("endpoint not masqueraded container=%s error=\"out of memory\"",
 				rec->container_id);
 		for (size_t k = 0; k < rec->n_addrs; k++)
 			pl_ipam_note_last(t->opts.ipam, rec->network, &rec->addrs[k].ip.ip);

@@ -47,7 +47,7 @@ void pl_endpoint_sync(struct pl_endpoints *t, struct pl_endpoint *pod)
 	}
 	ready = pl_endpoint_is_ready(pod);
 	if (was_ready != ready)
-		pl_info("endpoint %s container=%s ifname=%s host=%s%s%s%s",
+		pl_info("endpoint %s container=%s ifname=%s host=%s why=\"%s\"",
 			ready ? "ready" : "not ready", pod->rec.container_id, pod->rec.ifname,
-			pod->rec.host_ifname, ready ? "" : " why=\"", pod->why, ready ? "" : "\"");
+			pod->rec.host_ifname, ready ? NULL : pod->why);
 }
