@@ -96,6 +96,17 @@ static json_int_t rss_bytes(void)
 	return resident * sysconf(_SC_PAGESIZE);
 }
 
+static json_t *warnings_json(const struct pl_parts *parts)
+{
+	struct pl_masq *masq = parts->endpoints->opts.masq;
+	json_t *list = pl_host_forwarding_warnings();
+	struct pl_error err = {0};
+
+	if (pl_masq_count(masq) && pl_masq_check(masq, &err) < 0)
+		json_array_append_new(list, json_string(err.text));
+	return list;
+}
+
 static json_t *flows_json(const struct pl_parts *parts)
 {
 	static const char *const modes[] = {
@@ -163,7 +174,7 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 	json_object_set_new(j, "networks", networks_json(parts));
 	json_object_set_new(j, "native", native_json(parts));
 	json_object_set_new(j, "forwarding", forwarding_json());
-	json_object_set_new(j, "warnings", pl_host_forwarding_warnings());
+	json_object_set_new(j, "warnings", warnings_json(parts));
 	json_object_set_new(j, "maxEndpoints", json_integer(parts->endpoints->max - 1));
 	json_object_set_new(j, "loop", loop_json());
 	json_object_set_new(j, "resyncs", json_integer((json_int_t)parts->resyncs));
@@ -190,6 +201,11 @@ int pl_op_network_status(struct pl_call *c, struct pl_error *err)
 			       c->parts->endpoints->max - 1);
 	if (conf->link == PL_CHOOSE_NETKIT && !c->parts->netkit_links)
 		return pl_fail(err, -ENOTSUP, "this kernel has no netkit devices");
+	if (conf->ip_masq) {
+		r = pl_masq_check(c->parts->endpoints->opts.masq, err);
+		if (r < 0)
+			return r;
+	}
 	if (!strcmp(conf->ipam_type, "podlane") && conf->mode == PL_MODE_POD) {
 		uint64_t n = pl_ipam_available(c->parts->ipam, conf);
 

@@ -176,6 +176,7 @@ static bool on_look(void *arg)
 	struct pl_daemon *d = arg;
 	struct pl_error err = {0};
 
+	pl_masq_look(d->masq);
 	if (!pins_there(d))
 		return false;
 	pl_mirrors_repair(d->parts.mirrors);

@@ -34,6 +34,7 @@ static void check_applied(struct pl_endpoints *t, const struct pl_endpoint *pod,
 static void check_maps(struct pl_endpoints *t, const struct pl_endpoint *pod, json_t *differences)
 {
 	char sentence[256], ip[PL_IP_STRLEN];
+	struct pl_error masq = {0};
 	struct pl_device link;
 
 	if (pl_datapath_link_get(t->opts.dp, pod->rec.ifindex, &link) || link.endpoint != pod->id) {
@@ -51,6 +52,8 @@ static void check_maps(struct pl_endpoints *t, const struct pl_endpoint *pod, js
 			 pl_ip_format(&pod->rec.addrs[i].ip.ip, ip));
 		json_array_append_new(differences, json_string(sentence));
 	}
+	if (pod->rec.ip_masq && pl_masq_check(t->opts.masq, &masq) < 0)
+		json_array_append_new(differences, json_string(masq.text));
 	for (size_t i = 0; i < pod->facts.applied.n; i++)
 		check_applied(t, pod, &pod->facts.applied.v[i], differences);
 	if (!pl_endpoint_is_ready(pod)) {

@@ -2,19 +2,42 @@
 /*
  * Written as nft text and carried out by libnftables: one transaction a change. The context lives
  * for one call, since it holds megabytes that a quiet daemon has no use for.
+ *
+ * Anybody may flush the ruleset. The kernel numbers the ruleset's states: where the number is
+ * another one than after our last change, our own table is compared with what it must be, and made
+ * anew where it differs. That costs some microseconds a look, and a comparison a look at most,
+ * however often others change theirs.
  */
 #include <nftables/libnftables.h>
 
 #include "common/log.h"
 #include "host/masq.h"
+#include "netlink/nft.h"
 
-#define TABLE "inet podlane"
+#define TABLE_NAME "podlane"
+#define TABLE	   "inet " TABLE_NAME
+
+enum {
+	LOOK_SHARE = 100,	  /* a comparison takes one part in so many of the time */
+	REPAIR_PAUSE = 500000000, /* nanoseconds */
+	TRIES = 5,
+};
+
+static const char *const sets[] = {"masq4", "masq6", "direct4", "direct6", NULL};
+static const struct pl_nft_table ours = {TABLE_NAME, "postrouting", sets};
 
 struct pl_masq {
 	const struct pl_network_rule *native;
 	size_t n_native;
 	struct pl_ip *v; /* the addresses that are masqueraded, sorted */
 	size_t n, size;
+	struct pl_nft *nft;
+	uint64_t shape, direct; /* of the table as it was made; 0: not known */
+	uint32_t generation;	/* in which it was found right, or which we made ourselves */
+	bool is_right;		/* in that generation */
+	bool due;		/* to be made anew, whatever is there */
+	uint8_t tries;		/* to learn the shape while others change the ruleset, too */
+	uint64_t next_look_ns, next_repair_ns;
 };
 
 static size_t bound(const struct pl_masq *m, const struct pl_ip *ip)
@@ -79,7 +102,15 @@ int pl_masq_note(struct pl_masq *m, const struct pl_record *rec)
 	return r;
 }
 
-static int run(const char *commands, struct pl_error *err)
+/* 0: it cannot be told, which no generation is. */
+static uint32_t generation_now(const struct pl_masq *m)
+{
+	uint32_t n = 0;
+
+	return m->nft && !pl_nft_generation(m->nft, &n) ? n : 0;
+}
+
+static int run_nft(const char *commands, struct pl_error *err)
 {
 	struct nft_ctx *ctx = nft_ctx_new(NFT_CTX_DEFAULT);
 	const char *said;
@@ -95,6 +126,20 @@ static int run(const char *commands, struct pl_error *err)
 			    (int)strcspn(said ? said : "", "\n"), said ? said : "");
 	}
 	nft_ctx_free(ctx);
+	return r;
+}
+
+/* What was right before, and was changed by nobody else, is right after it. */
+static int run(struct pl_masq *m, const char *commands, struct pl_error *err)
+{
+	uint32_t before = generation_now(m), after;
+	int r = run_nft(commands, err);
+
+	after = generation_now(m);
+	if (!r && m->is_right && before == m->generation && after == before + 1)
+		m->generation = after;
+	else
+		m->is_right = false;
 	return r;
 }
 
@@ -152,7 +197,7 @@ static int native_prefixes(const struct pl_masq *m, struct pl_prefixes *ret)
 }
 
 /* The elements of @recs, or the whole table where it is NULL. */
-static int run_printed(const struct pl_masq *m, const struct pl_record *const *recs, size_t n,
+static int run_printed(struct pl_masq *m, const struct pl_record *const *recs, size_t n,
 		       const char *verb, struct pl_error *err)
 {
 	pl_cleanup(pl_prefixes_clear) struct pl_prefixes native = {0};
@@ -171,8 +216,184 @@ static int run_printed(const struct pl_masq *m, const struct pl_record *const *r
 		print_table(out, m, &native);
 	if (fclose(out))
 		return pl_fail(err, -ENOMEM, "write the masquerade rules: out of memory");
-	return run(text, err);
+	return run(m, text, err);
 }
+
+/* ---- what the kernel holds ---- */
+
+struct tally {
+	const struct pl_masq *m;
+	uint8_t family;
+	size_t held;	 /* elements that are wanted */
+	bool other;	 /* or one that is not */
+	uint64_t direct; /* whatever the order */
+};
+
+static void tally_masqueraded(const void *key, size_t len, uint32_t flags, void *arg)
+{
+	struct tally *t = arg;
+	struct pl_ip ip = {.family = t->family};
+
+	if (len > sizeof(ip.bytes))
+		return;
+	memcpy(ip.bytes, key, len);
+	if (has(t->m, bound(t->m, &ip), &ip))
+		t->held++;
+	else
+		t->other = true;
+}
+
+static void tally_direct(const void *key, size_t len, uint32_t flags, void *arg)
+{
+	struct tally *t = arg;
+
+	t->direct += pl_nft_hash(pl_nft_hash(0, key, len), &flags, sizeof(flags));
+}
+
+static int read_sets(const struct pl_masq *m, struct tally *t, const char **ret_lost)
+{
+	int r;
+
+	for (size_t i = 0; i < 2; i++) {
+		*ret_lost = sets[i];
+		t->family = i ? AF_INET6 : AF_INET;
+		r = pl_nft_elements(m->nft, TABLE_NAME, sets[i], tally_masqueraded, t);
+		if (r < 0)
+			return r;
+	}
+	for (size_t i = 2; i < 4; i++) {
+		*ret_lost = sets[i];
+		r = pl_nft_elements(m->nft, TABLE_NAME, sets[i], tally_direct, t);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* True: the table is as it was made. Where it is not, *ret_lost says what; NULL: not to be told. */
+static bool holds(const struct pl_masq *m, const char **ret_lost)
+{
+	struct tally t = {.m = m};
+	uint64_t shape = 0;
+	int r = pl_nft_shape(m->nft, &ours, &shape, ret_lost);
+
+	if (!r)
+		r = read_sets(m, &t, ret_lost);
+	if (r < 0 && r != -ENOENT)
+		*ret_lost = NULL;
+	if (r < 0)
+		return false;
+	*ret_lost = shape != m->shape		? "rules"
+		    : t.other || t.held != m->n ? "addresses"
+		    : t.direct != m->direct	? "native networks"
+						: NULL;
+	return !*ret_lost;
+}
+
+/* After the table was made in the step from @before: what it is to be from now on. */
+static void learn(struct pl_masq *m, uint32_t before)
+{
+	struct tally t = {.m = m};
+	const char *lost;
+	uint32_t after = generation_now(m);
+	bool alone = before && after == before + 1;
+	int r;
+
+	m->due = false;
+	if (!m->nft)
+		return;
+	r = pl_nft_shape(m->nft, &ours, &m->shape, &lost);
+	if (!r)
+		r = read_sets(m, &t, &lost);
+	m->direct = t.direct;
+	/* Others may have changed it in the moment between: it is made once more. */
+	m->due = r < 0 || (!alone && ++m->tries < TRIES);
+	m->is_right = !m->due && alone && generation_now(m) == after;
+	m->generation = after;
+	if (!m->due)
+		m->tries = 0;
+}
+
+static int make_table(struct pl_masq *m, struct pl_error *err)
+{
+	uint32_t before = generation_now(m);
+	int r = run_printed(m, NULL, 0, NULL, err);
+
+	if (r < 0)
+		m->due = true;
+	else
+		learn(m, before);
+	return r;
+}
+
+static int remove_table(struct pl_masq *m, struct pl_error *err)
+{
+	m->due = false;
+	return run(m, "add table " TABLE "\ndelete table " TABLE "\n", err);
+}
+
+static void repair(struct pl_masq *m, const char *lost, uint64_t now)
+{
+	struct pl_error err = {0};
+
+	m->next_repair_ns = now + REPAIR_PAUSE;
+	if (make_table(m, &err) < 0)
+		pl_error_log("masquerade rules not made, trying again addresses=%zu error=\"%s\"",
+			     m->n, err.text);
+	else if (lost)
+		pl_warn("datapath repaired object=masquerade lost=\"%s\" addresses=%zu", lost,
+			m->n);
+}
+
+void pl_masq_look(struct pl_masq *m)
+{
+	uint64_t now = pl_now_ns();
+	const char *lost = NULL;
+	uint32_t generation;
+
+	if (!m->n || !m->nft || now < m->next_look_ns || now < m->next_repair_ns)
+		return;
+	generation = generation_now(m);
+	if (!m->due) {
+		if (!generation || (m->is_right && generation == m->generation))
+			return;
+		m->is_right = holds(m, &lost);
+		m->generation = generation;
+		m->next_look_ns = now + (pl_now_ns() - now) * LOOK_SHARE;
+		if (!lost)
+			return;
+	}
+	repair(m, lost, now);
+}
+
+size_t pl_masq_count(const struct pl_masq *m)
+{
+	return m->n;
+}
+
+int pl_masq_check(struct pl_masq *m, struct pl_error *err)
+{
+	const char *lost = NULL;
+	uint32_t generation = generation_now(m);
+
+	if (!generation)
+		return pl_fail(err, -ENETDOWN,
+			       "nftables cannot be read: pods that need masquerading reach nothing "
+			       "outside");
+	if (!m->n || (!m->due && m->is_right && generation == m->generation))
+		return 0;
+	if (m->due)
+		return pl_fail(err, -ENETDOWN,
+			       "the masquerade rules could not be made, see the log of podlaned");
+	if (holds(m, &lost) || !lost)
+		return 0;
+	return pl_fail(err, -ENETDOWN,
+		       "somebody has changed the masquerade rules in nftables (table " TABLE
+		       ": %s); podlaned puts them back",
+		       lost);
+}
+
+/* ---- what pods need ---- */
 
 int pl_masq_add(struct pl_masq *m, const struct pl_record *rec, struct pl_error *err)
 {
@@ -189,7 +410,7 @@ int pl_masq_add(struct pl_masq *m, const struct pl_record *rec, struct pl_error 
 		 */
 		if (!first && !run_printed(m, &rec, 1, "add", NULL))
 			return 0;
-		r = run_printed(m, NULL, 0, NULL, err);
+		r = make_table(m, err);
 	}
 	return r;
 }
@@ -209,9 +430,9 @@ void pl_masq_del(struct pl_masq *m, const struct pl_record *const *recs, size_t 
 	if (!used)
 		return;
 	if (!m->n)
-		r = run("add table " TABLE "\ndelete table " TABLE "\n", &err);
+		r = remove_table(m, &err);
 	else if (run_printed(m, recs, n, "delete", NULL))
-		r = run_printed(m, NULL, 0, NULL, &err);
+		r = make_table(m, &err);
 	else
 		r = 0;
 	if (r < 0)
@@ -224,20 +445,32 @@ void pl_masq_resync(struct pl_masq *m)
 
 	if (!m->n) {
 		/* A table of an earlier run may be left; a kernel without nftables has none. */
-		(void)run("add table " TABLE "\ndelete table " TABLE "\n", NULL);
+		(void)remove_table(m, NULL);
 		return;
 	}
-	if (run_printed(m, NULL, 0, NULL, &err) < 0)
+	if (make_table(m, &err) < 0)
 		pl_error_log("masquerade rules not made error=\"%s\"", err.text);
+}
+
+int pl_masq_set_native(struct pl_masq *m, const struct pl_network_rule *native, size_t n_native,
+		       struct pl_error *err)
+{
+	m->native = native;
+	m->n_native = n_native;
+	return m->n ? make_table(m, err) : 0;
 }
 
 int pl_masq_new(const struct pl_network_rule *native, size_t n_native, struct pl_masq **ret,
 		struct pl_error *err)
 {
 	struct pl_masq *m = calloc(1, sizeof(*m));
+	struct pl_error why = {0};
 
 	if (!m)
 		return pl_fail(err, -ENOMEM, "masquerade rules: out of memory");
+	/* A kernel without nftables serves pods that need no masquerading. */
+	if (pl_nft_open(&m->nft, &why) < 0)
+		pl_debug("nftables cannot be read error=\"%s\"", why.text);
 	m->native = native;
 	m->n_native = n_native;
 	*ret = m;
@@ -250,6 +483,7 @@ void pl_masq_freep(struct pl_masq **ref)
 
 	if (!m)
 		return;
+	pl_nft_closep(&m->nft);
 	free(m->v);
 	free(m);
 }

@@ -28,7 +28,16 @@ int pl_masq_add(struct pl_masq *masq, const struct pl_record *rec, struct pl_err
  * pods go all the same, and the next resync mends the rest.
  */
 void pl_masq_del(struct pl_masq *masq, const struct pl_record *const *recs, size_t n);
-/* Makes the table what the pods need, whatever it was: at start and after a resync. */
+/* Makes the table what the pods need, whatever it was: at start. */
 void pl_masq_resync(struct pl_masq *masq);
+/* To be called some times a second: puts back what somebody has changed in our table. */
+void pl_masq_look(struct pl_masq *masq);
+/* Addresses that are masqueraded. */
+size_t pl_masq_count(const struct pl_masq *masq);
+/* Would and do the rules work? 0, or -ENETDOWN with what is wrong. */
+int pl_masq_check(struct pl_masq *masq, struct pl_error *err);
+/* Other native networks, and what they point to: see pl_masq_new(). */
+int pl_masq_set_native(struct pl_masq *masq, const struct pl_network_rule *native, size_t n_native,
+		       struct pl_error *err);
 
 #endif
