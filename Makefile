@@ -184,21 +184,28 @@ compile_commands.json: $(filter-out %.bpf.c,$(wildcard agent/*/*.c tests/*/*.c))
 quote = '$(subst ','\'',$(1))'
 
 MAN = $(wildcard agent/man/*.[1-9])
-DOCS = scripts/podlaned.json scripts/10-podlane.conflist agent/man/podlane.schema.json README.md LICENSE
-install: all
+# systemd knows Type=notify-reload from 253 on. Who packages for another machine says what that has.
+SYSTEMD_VERSION ?= $(shell systemctl --version 2>/dev/null | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+NOTIFY_RELOAD = $(shell [ "0$(SYSTEMD_VERSION)" -lt 253 ] || echo yes)
+DOCS = scripts/podlaned.json scripts/podlaned.json.sample scripts/10-podlane.conflist agent/man/podlane.schema.json README.md LICENSE
+install: all install-unit
 	install -d $(addprefix $(DESTDIR),$(SBINDIR) $(BINDIR) $(CNIBINDIR) $(NETAVARKDIR) $(LIBDIR) \
-		$(DOCDIR) $(UNITDIR) $(BASHCOMPDIR) $(ZSHCOMPDIR) $(FISHCOMPDIR))
+		$(DOCDIR) $(BASHCOMPDIR) $(ZSHCOMPDIR) $(FISHCOMPDIR))
 	install -m 755 $(B)/podlaned $(DESTDIR)$(SBINDIR)/podlaned
 	install -m 755 $(B)/podlane $(DESTDIR)$(BINDIR)/podlane
 	install -m 755 $(B)/podlane-cni $(DESTDIR)$(CNIBINDIR)/podlane
 	ln -sf $(CNIBINDIR)/podlane $(DESTDIR)$(NETAVARKDIR)/podlane # podman 5 looks there
 	install -m 755 scripts/oci-hook $(DESTDIR)$(LIBDIR)/oci-hook
-	sed 's|@SBINDIR@|$(SBINDIR)|' scripts/podlaned.service >$(DESTDIR)$(UNITDIR)/podlaned.service
 	install -m 644 scripts/completion/podlane.bash $(DESTDIR)$(BASHCOMPDIR)/podlane
 	install -m 644 scripts/completion/_podlane $(DESTDIR)$(ZSHCOMPDIR)
 	install -m 644 scripts/completion/podlane.fish $(DESTDIR)$(FISHCOMPDIR)
 	install -m 644 $(DOCS) $(DESTDIR)$(DOCDIR)
 	for m in $(MAN); do install -D -m 644 $$m $(DESTDIR)$(MANDIR)/man$${m##*.}/$${m##*/} || exit; done
+
+install-unit:
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@SBINDIR@|$(SBINDIR)|$(if $(NOTIFY_RELOAD),; s/^Type=notify$$/Type=notify-reload/; /^ExecReload=/d)' \
+		scripts/podlaned.service >$(DESTDIR)$(UNITDIR)/podlaned.service
 
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/podlaned $(DESTDIR)$(BINDIR)/podlane $(DESTDIR)$(CNIBINDIR)/podlane \
@@ -217,6 +224,6 @@ clean:
 
 -include $(shell find $(B)/agent $(B)/tests -type f -name '*.d' 2>/dev/null)
 
-.PHONY: test-flows all tests other-abi fuzzers asan test test-kernels verifier-baseline demo bench bench-check bench-tools lint fuzz fuzz-build install uninstall help clean
+.PHONY: test-flows all tests other-abi fuzzers asan test test-kernels verifier-baseline demo bench bench-check bench-tools lint fuzz fuzz-build install install-unit uninstall help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

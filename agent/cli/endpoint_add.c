@@ -84,6 +84,8 @@ static enum cli_exit apply_options(struct cli *cli, const struct cli_args *args,
 		return CLI_USAGE;
 	if (link)
 		json_object_set_new(network, "link", json_string(link));
+	if (mode && link && !strcmp(link, "veth"))
+		return cli_usage_error(cli, "--netkit-mode is of no use with --link veth");
 	if (mode)
 		json_object_set_new(network, "netkitMode", json_string(mode));
 	if (mtu)
@@ -119,6 +121,8 @@ static int canonical_network(const char *what, const json_t *conf, json_t **ret,
 		pl_fail_prefix(err, "network %s", what);
 	else
 		rc = check_network(what, &parsed, err);
+	if (!rc)
+		rc = pl_netconf_check_link(conf, &parsed, err);
 	if (!rc) {
 		canonical = pl_netconf_to_json(&parsed);
 		if (!canonical)

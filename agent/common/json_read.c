@@ -4,6 +4,8 @@
  */
 #include "common/json_read.h"
 
+enum { VALUE_MAX = 64 };
+
 /* A path that is longer than ours can be shows that it was cut. */
 static const char *cut_path(char buf[PL_JSON_PATH_MAX], int written)
 {
@@ -42,6 +44,17 @@ int pl_json_unknown_key(const char *path, const char *key, const json_t *value,
 		       text ? text : "?");
 }
 
+/* Says what is there, too, where that is short enough to be read. */
+static int wrong_type(const json_t *value, const char *path, const char *what, struct pl_error *err)
+{
+	pl_autofree char *text =
+		value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("missing");
+
+	if (!text || strlen(text) > VALUE_MAX)
+		return pl_fail(err, -EINVAL, "%s: must be %s", path, what);
+	return pl_fail(err, -EINVAL, "%s: must be %s, and is %s", path, what, text);
+}
+
 /* Every key of @object is in @known, and @object is one. */
 int pl_json_check_keys(const json_t *object, const char *path, const char *const *known,
 		       struct pl_error *err)
@@ -50,7 +63,7 @@ int pl_json_check_keys(const json_t *object, const char *path, const char *const
 	json_t *value;
 
 	if (!json_is_object(object))
-		return pl_fail(err, -EINVAL, "%s: must be an object", path);
+		return wrong_type(object, path, "an object", err);
 	json_object_foreach ((json_t *)object, key, value) {
 		const char *const *k = known;
 
@@ -64,18 +77,18 @@ int pl_json_check_keys(const json_t *object, const char *path, const char *const
 
 int pl_json_check_array(const json_t *value, const char *path, struct pl_error *err)
 {
-	return json_is_array(value) ? 0 : pl_fail(err, -EINVAL, "%s: must be an array", path);
+	return json_is_array(value) ? 0 : wrong_type(value, path, "an array", err);
 }
 
 int pl_json_check_object(const json_t *value, const char *path, struct pl_error *err)
 {
-	return json_is_object(value) ? 0 : pl_fail(err, -EINVAL, "%s: must be an object", path);
+	return json_is_object(value) ? 0 : wrong_type(value, path, "an object", err);
 }
 
 int pl_json_read_bool(const json_t *value, const char *path, bool *ret, struct pl_error *err)
 {
 	if (!json_is_boolean(value))
-		return pl_fail(err, -EINVAL, "%s: must be true or false", path);
+		return wrong_type(value, path, "true or false", err);
 	*ret = json_is_true(value);
 	return 0;
 }
@@ -84,7 +97,7 @@ int pl_json_read_string(const json_t *value, const char *path, const char **ret,
 			struct pl_error *err)
 {
 	if (!json_is_string(value))
-		return pl_fail(err, -EINVAL, "%s: must be a string", path);
+		return wrong_type(value, path, "a string", err);
 	*ret = json_string_value(value);
 	return 0;
 }
@@ -95,7 +108,7 @@ int pl_json_read_u32(const json_t *value, const char *path, uint32_t min, uint32
 	json_int_t n;
 
 	if (!json_is_integer(value))
-		return pl_fail(err, -EINVAL, "%s: must be a whole number", path);
+		return wrong_type(value, path, "a whole number", err);
 	n = json_integer_value(value);
 	if (n < min || n > max)
 		return pl_fail(err, -EINVAL, "%s: %lld is not between %u and %u", path,

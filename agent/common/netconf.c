@@ -157,6 +157,37 @@ static int check_strings(const json_t *array, const char *path, struct pl_error 
 	return r;
 }
 
+/* A zone is the resolver's: "fe80::53%eth0". */
+static int check_nameserver(const json_t *value, const char *path, struct pl_error *err)
+{
+	char address[PL_IP_STRLEN];
+	struct pl_ip ip = {0};
+	const char *s = "", *zone;
+	int r = pl_json_read_string(value, path, &s, err), n;
+
+	if (r < 0)
+		return r;
+	zone = strchr(s, '%');
+	n = snprintf(address, sizeof(address), "%.*s", (int)strcspn(s, "%"), s);
+	if (n >= (int)sizeof(address) || pl_ip_parse(address, &ip) ||
+	    (zone && (ip.family != AF_INET6 || !zone[1])))
+		return pl_fail(err, -EINVAL, "%s: \"%s\" is not a valid IP address", path, s);
+	return 0;
+}
+
+static int check_nameservers(const json_t *array, const char *path, struct pl_error *err)
+{
+	int r = pl_json_check_array(array, path, err);
+
+	for (size_t i = 0; r == 0 && i < json_array_size(array); i++) {
+		char where[PL_JSON_PATH_MAX];
+
+		r = check_nameserver(json_array_get(array, i), pl_json_join_index(where, path, i),
+				     err);
+	}
+	return r;
+}
+
 static int read_dns(const json_t *dns, const char *path, struct pl_netconf *conf,
 		    struct pl_error *err)
 {
@@ -175,8 +206,12 @@ static int read_dns(const json_t *dns, const char *path, struct pl_netconf *conf
 		const char *domain;
 
 		pl_json_join(where, path, key);
-		r = strcmp(key, "domain") == 0 ? pl_json_read_string(value, where, &domain, err)
-					       : check_strings(value, where, err);
+		if (strcmp(key, "domain") == 0)
+			r = pl_json_read_string(value, where, &domain, err);
+		else if (strcmp(key, "nameservers") == 0)
+			r = check_nameservers(value, where, err);
+		else
+			r = check_strings(value, where, err);
 		if (r < 0)
 			return r;
 	}
@@ -287,6 +322,44 @@ int pl_netconf_parse(const json_t *conf, struct pl_netconf *ret, struct pl_error
 			return r;
 	}
 	return check_whole(ret, err);
+}
+
+int pl_netconf_parse_all(const json_t *conf, struct pl_netconf *ret, pl_problem_fn *problem,
+			 void *arg)
+{
+	struct pl_error err = {0};
+	int first = pl_netconf_parse(conf, ret, &err);
+	const char *key;
+	json_t *value;
+
+	if (!first)
+		return 0;
+	pl_netconf_clear(ret);
+	/* Alone, each key tells what is wrong with it; else it is what they are together. */
+	json_object_foreach ((json_t *)conf, key, value) {
+		struct pl_netconf alone = {.ipam_type = PL_NETCONF_BUILT_IN};
+		struct pl_error why = {0};
+		int r = read_key(key, value, &alone, &why);
+
+		pl_netconf_clear(&alone);
+		if (r < 0) {
+			err.code = 0;
+			problem(arg, &why);
+		}
+	}
+	if (err.code)
+		problem(arg, &err);
+	return first;
+}
+
+int pl_netconf_check_link(const json_t *conf, const struct pl_netconf *parsed, struct pl_error *err)
+{
+	if (!json_object_get(conf, "netkitMode") || parsed->link != PL_CHOOSE_VETH)
+		return 0;
+	return pl_fail(err, -EINVAL,
+		       "netkitMode: \"%s\" is of no use to a veth: \"link\" must be \"netkit\" or "
+		       "\"auto\"",
+		       netkit_names[parsed->netkit_l2]);
 }
 
 void pl_netconf_clear(struct pl_netconf *conf)

@@ -67,6 +67,15 @@ struct pl_netconf {
  * also right after a failure.
  */
 int pl_netconf_parse(const json_t *conf, struct pl_netconf *ret, struct pl_error *err);
+/* The same, but all that is wrong is told. 0, or the first problem's code and nothing in *ret. */
+int pl_netconf_parse_all(const json_t *conf, struct pl_netconf *ret, pl_problem_fn *problem,
+			 void *arg);
+/*
+ * What a person wrote into @conf, which became @parsed: netkitMode together with a veth is refused.
+ * Programs fill in both.
+ */
+int pl_netconf_check_link(const json_t *conf, const struct pl_netconf *parsed,
+			  struct pl_error *err);
 /* The inverse, for the control socket: only podlane's own keys, canonical. Caller owns. */
 json_t *pl_netconf_to_json(const struct pl_netconf *conf);
 void pl_netconf_clear(struct pl_netconf *conf);

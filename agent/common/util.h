@@ -82,6 +82,9 @@ int pl_fail(struct pl_error *err, int code, const char *fmt, ...) PL_PRINTF(3, 4
  */
 int pl_fail_prefix(struct pl_error *err, const char *fmt, ...) PL_PRINTF(2, 3);
 
+/* Is told of one thing that is wrong, where several can be. */
+typedef void pl_problem_fn(void *arg, const struct pl_error *problem);
+
 /* "ENOENT" for -ENOENT or ENOENT; "errno 999" is never returned: unknown ones give "EIO". */
 const char *pl_errno_name(int code);
 

@@ -53,6 +53,8 @@ int pl_request_conf(const struct pl_parts *parts, const json_t *req, struct pl_n
 			return pl_fail(err, -ENOMEM, "network: out of memory");
 	}
 	r = pl_netconf_parse(whole ? whole : v, own, err);
+	if (r == 0 && whole)
+		r = pl_netconf_check_link(v, own, err);
 	if (r == 0)
 		r = pl_netconf_inherit_ranges(own, parts->network, err);
 	if (r == 0)

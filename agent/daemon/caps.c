@@ -14,17 +14,26 @@ static const unsigned int needed[] = {
 	CAP_PERFMON,   /* what the verifier asks of tc programs beside it */
 };
 
-int pl_caps_drop(struct pl_error *err)
+int pl_caps_check(struct pl_error *err)
 {
 	if (capng_get_caps_process())
 		return pl_fail(err, -EIO, "read this process's capabilities");
 	for (size_t i = 0; i < PL_ARRAY_SIZE(needed); i++)
 		if (!capng_have_capability(CAPNG_EFFECTIVE, needed[i]))
-			return pl_fail(
-				err, -EPERM,
-				"capability %s is missing: run podlaned as root, or give its "
-				"unit CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON",
-				capng_capability_to_name(needed[i]));
+			return pl_fail(err, -EPERM,
+				       "podlaned must run as root, with CAP_NET_ADMIN, "
+				       "CAP_SYS_ADMIN, CAP_BPF and CAP_PERFMON: user %u has no %s",
+				       (unsigned int)geteuid(),
+				       capng_capability_to_name(needed[i]));
+	return 0;
+}
+
+int pl_caps_drop(struct pl_error *err)
+{
+	int r = pl_caps_check(err);
+
+	if (r < 0)
+		return r;
 	capng_clear(CAPNG_SELECT_BOTH);
 	for (size_t i = 0; i < PL_ARRAY_SIZE(needed); i++)
 		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, needed[i]);

@@ -7,7 +7,9 @@
 
 #include "common/util.h"
 
-/* -EPERM with what is missing where the process has not even these. */
+/* Is this root, with all of them? -EPERM with what is missing. */
+int pl_caps_check(struct pl_error *err);
+/* The same, and drops the others. */
 int pl_caps_drop(struct pl_error *err);
 
 #endif

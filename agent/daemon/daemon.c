@@ -13,6 +13,7 @@
 #include "daemon/caps.h"
 #include "daemon/daemon.h"
 #include "daemon/notify.h"
+#include "daemon/reload.h"
 #include "endpoint/endpoint.h"
 #include "endpoint/remove.h"
 #include "host/host.h"
@@ -212,8 +213,19 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 {
 	struct pl_daemon *d = arg;
 
-	pl_info("exiting signal=%d; the datapath stays attached", (int)sig);
+	pl_info("exiting, the datapath stays attached signal=%d", (int)sig);
 	event_base_loopbreak(d->base);
+}
+
+static void on_hangup(evutil_socket_t sig, short what, void *arg)
+{
+	pl_daemon_reload(arg);
+}
+
+/* From the loop alone: one that hangs is missed, and the service manager starts us again. */
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	pl_notify("WATCHDOG=1");
 }
 
 /* Turn by turn, to know how long each of them takes. */
@@ -230,16 +242,24 @@ static int run_turns(struct pl_daemon *d)
 
 static int run_loop(struct pl_daemon *d, struct pl_error *err)
 {
-	struct event *netlink = event_new(d->base, pl_nl_monitor_fd(d->monitor),
-					  EV_READ | EV_PERSIST, on_netlink, d);
-	struct event *term = evsignal_new(d->base, SIGTERM, on_signal, d);
-	struct event *intr = evsignal_new(d->base, SIGINT, on_signal, d);
+	const uint64_t watchdog_us = pl_notify_watchdog_us() / 2;
+	const struct timeval beat = {.tv_sec = (time_t)(watchdog_us / 1000000),
+				     .tv_usec = (suseconds_t)(watchdog_us % 1000000)};
+	struct event *events[] = {
+		event_new(d->base, pl_nl_monitor_fd(d->monitor), EV_READ | EV_PERSIST, on_netlink,
+			  d),
+		evsignal_new(d->base, SIGTERM, on_signal, d),
+		evsignal_new(d->base, SIGINT, on_signal, d),
+		evsignal_new(d->base, SIGHUP, on_hangup, d),
+		event_new(d->base, -1, EV_PERSIST, on_watchdog, d),
+	};
+	const size_t n = PL_ARRAY_SIZE(events), last = watchdog_us ? n : n - 1;
 	int r = 0;
 
-	if (!netlink || !term || !intr || event_add(netlink, NULL) || event_add(term, NULL) ||
-	    event_add(intr, NULL)) {
-		r = pl_fail(err, -ENOMEM, "event loop: out of memory");
-	} else {
+	for (size_t i = 0; i < n && !r; i++)
+		if (!events[i] || (i < last && event_add(events[i], i == n - 1 ? &beat : NULL)))
+			r = pl_fail(err, -ENOMEM, "event loop: out of memory");
+	if (!r) {
 		pl_notify("READY=1");
 		pl_info("ready version=%s pid=%d endpoints=%u", PL_VERSION, (int)getpid(),
 			d->parts.endpoints->n);
@@ -251,12 +271,9 @@ static int run_loop(struct pl_daemon *d, struct pl_error *err)
 		}
 		pl_notify("STOPPING=1");
 	}
-	if (netlink)
-		event_free(netlink);
-	if (term)
-		event_free(term);
-	if (intr)
-		event_free(intr);
+	for (size_t i = 0; i < n; i++)
+		if (events[i])
+			event_free(events[i]);
 	return r;
 }
 
@@ -443,7 +460,10 @@ int pl_daemon_run(struct pl_daemon *d, struct pl_error *err)
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
-	r = start(d, err);
+	signal(SIGHUP, SIG_IGN); /* until the loop takes it: the file is being read anyway */
+	r = pl_caps_check(err);
+	if (!r)
+		r = start(d, err);
 	if (!r)
 		r = pl_caps_drop(err);
 	if (!r)
@@ -454,8 +474,10 @@ int pl_daemon_run(struct pl_daemon *d, struct pl_error *err)
 
 int pl_daemon_remove(struct pl_daemon *d, struct pl_error *err)
 {
-	int r = pl_run_dir_open(&d->run_dir, d->settings.run_dir, err);
+	int r = pl_caps_check(err);
 
+	if (!r)
+		r = pl_run_dir_open(&d->run_dir, d->settings.run_dir, err);
 	if (!r)
 		r = pl_datapath_remove(d->settings.bpffs, err);
 	if (!r)

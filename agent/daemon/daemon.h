@@ -13,14 +13,15 @@
 #define PODLANE_DAEMON_H
 
 #include "control/dispatch.h"
+#include "daemon/options.h"
 #include "daemon/run_dir.h"
-#include "daemon/settings.h"
 
 struct event_base;
 struct event;
 struct pl_control;
 
 struct pl_daemon {
+	const struct pl_options *options;
 	struct pl_settings settings;
 	struct event_base *base;
 	struct event *flow_sweep; /* timer: takes away flows that have ended */

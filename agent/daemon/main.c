@@ -1,156 +1,114 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * podlaned: reads options and configuration, then runs the daemon.
+ * podlaned: reads options and configuration, then runs the daemon. The exit status tells a service
+ * manager whether it is of any use to start it again: see podlaned(8).
  */
-#include <getopt.h>
-
 #include "common/log.h"
 #include "daemon/daemon.h"
 
-static void usage_line(FILE *out, const char *option, const char *arg, const char *help)
-{
-	char left[64];
-
-	if (!option) /* of the configuration file alone */
-		return;
-	snprintf(left, sizeof(left), "--%s %s", option, arg);
-	fprintf(out, "  %-24s %s\n", left, help);
-}
-
-static void usage(FILE *out)
-{
-	fprintf(out,
-		"Usage: podlaned [OPTION]...\n"
-		"The node daemon of podlane: loads and attaches the datapath, watches links,\n"
-		"owns endpoints, addresses and mirrors. See podlaned(8).\n\n"
-		"  --config FILE            configuration, default %s\n"
-		"  --check-config           say what is wrong with it, and end\n",
-		PL_SETTINGS_FILE);
-#define SETTING_HELP(key, option, arg, help) usage_line(out, option, arg, help);
-	PL_SETTINGS(SETTING_HELP)
-#undef SETTING_HELP
-	fprintf(out, "  --remove                 take the datapath off this node, and end\n"
-		     "  --version                print the version, and end\n"
-		     "  --help                   print this, and end\n\n"
-		     "Options override the configuration file. Lists are separated by commas.\n");
-}
-
-/* ---- command line ---- */
-
-struct options {
-	const char *config;
-	bool check;
-	bool remove;
+enum {
+	EXIT_FAILED = 1,
+	EXIT_CONFIGURATION = 2, /* another start would say the same */
+	EXIT_RECORDS = 3,	/* likewise */
 };
-
-enum { OPT_CONFIG = 1000, OPT_CHECK, OPT_REMOVE, OPT_VERSION, OPT_HELP };
-
-static const struct option long_options[] = {
-	{"config", required_argument, NULL, OPT_CONFIG},
-	{"check-config", no_argument, NULL, OPT_CHECK},
-	{"remove", no_argument, NULL, OPT_REMOVE},
-	{"version", no_argument, NULL, OPT_VERSION},
-	{"help", no_argument, NULL, OPT_HELP},
-	{"run-dir", required_argument, NULL, 'o'},
-	{"bpffs", required_argument, NULL, 'o'},
-	{"log-level", required_argument, NULL, 'o'},
-	{"max-endpoints", required_argument, NULL, 'o'},
-	{"max-flows", required_argument, NULL, 'o'},
-	{"flow-budget", required_argument, NULL, 'o'},
-	{"flow-rate", required_argument, NULL, 'o'},
-	{"attach", required_argument, NULL, 'o'},
-	{"uplinks", required_argument, NULL, 'o'},
-	{"native", required_argument, NULL, 'o'},
-	{"forwarding", required_argument, NULL, 'o'},
-	{"expedite", required_argument, NULL, 'o'},
-	{0},
-};
-
-/*
- * The file is read before the other options are applied, wherever --config stands. Returns 0 to go
- * on, 1 to end well, -errno.
- */
-static int parse_options(int argc, char **argv, struct pl_settings *s, struct options *o,
-			 struct pl_error *err)
-{
-	int c, index, r;
-
-	for (optind = 1; (c = getopt_long(argc, argv, "", long_options, &index)) != -1;) {
-		switch (c) {
-		case OPT_CONFIG:
-			o->config = optarg;
-			break;
-		case OPT_CHECK:
-			o->check = true;
-			break;
-		case OPT_REMOVE:
-			o->remove = true;
-			break;
-		case OPT_VERSION:
-			printf("podlaned %s (datapath ABI %d)\n", PL_VERSION, PL_ABI);
-			return 1;
-		case OPT_HELP:
-			usage(stdout);
-			return 1;
-		case 'o':
-			break;
-		default:
-			return pl_fail(err, -EINVAL, "see podlaned --help");
-		}
-	}
-	if (optind < argc)
-		return pl_fail(err, -EINVAL, "\"%s\": no arguments are expected", argv[optind]);
-	if (o->config || !access(PL_SETTINGS_FILE, F_OK)) {
-		r = pl_settings_load(s, o->config ? o->config : PL_SETTINGS_FILE, err);
-		if (r < 0)
-			return r;
-	}
-	for (optind = 1; (c = getopt_long(argc, argv, "", long_options, &index)) != -1;) {
-		if (c != 'o')
-			continue;
-		r = pl_settings_option(s, long_options[index].name, optarg, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
 
 static int exit_status(int code)
 {
 	switch (code) {
-	case -EINVAL:
-	case -ENOTSUP:
-		return 2;
+	case -ENOTSUP: /* it asks for what this kernel cannot do */
+		return EXIT_CONFIGURATION;
 	case -EPROTONOSUPPORT:
 	case -EUSERS:
-		return 3;
+		return EXIT_RECORDS;
 	default:
-		return 1;
+		return EXIT_FAILED;
 	}
+}
+
+/* As it is: the caret of a filter stands in a line of its own. */
+static void print_problem(void *arg, const struct pl_error *problem)
+{
+	fprintf(stderr, "podlaned: %s\n", problem->text);
+}
+
+static void log_problem(void *arg, const struct pl_error *problem)
+{
+	pl_error_log("configuration refused error=\"%s\"", problem->text);
+}
+
+/* The default is for the unit's mount to provide, on the node that it will be used on. */
+static int check_bpffs(const struct pl_settings *s)
+{
+	struct pl_error err = {0};
+	int r = strcmp(s->bpffs, PL_BPFFS_DIR) ? pl_datapath_check_folder(s->bpffs, &err) : 0;
+
+	if (!r || r == -EACCES || r == -EPERM) /* no privilege is needed for a check */
+		return 0;
+	pl_fail_prefix(&err, "bpffs");
+	print_problem(NULL, &err);
+	return r;
+}
+
+static int check(const struct pl_options *o)
+{
+	struct pl_settings s;
+	int r = pl_options_settings(o, &s, print_problem, NULL);
+
+	r = check_bpffs(&s) ?: r;
+	pl_settings_clear(&s);
+	if (r)
+		return EXIT_CONFIGURATION;
+	if (pl_options_have_file(o))
+		printf("%s: no error found\n", o->config ?: PL_SETTINGS_FILE);
+	else
+		printf("%s is not there: what no option says is as by default\n", PL_SETTINGS_FILE);
+	return 0;
+}
+
+static int run(const struct pl_options *o)
+{
+	struct pl_daemon d = {.options = o, .run_dir.lock_fd = -1, .parts.started_ns = pl_now_ns()};
+	struct pl_error err = {0};
+	int r = pl_options_settings(o, &d.settings, log_problem, NULL);
+
+	if (r) {
+		pl_settings_clear(&d.settings);
+		return EXIT_CONFIGURATION;
+	}
+	pl_log_set_level(d.settings.log_level);
+	if (o->task == PL_TASK_REMOVE)
+		r = pl_daemon_remove(&d, &err);
+	else
+		r = pl_daemon_run(&d, &err);
+	pl_log_flush_all();
+	pl_settings_clear(&d.settings);
+	if (!r)
+		return 0;
+	pl_error_log("podlaned ends error=\"%s\"", err.text);
+	return exit_status(err.code);
 }
 
 int main(int argc, char **argv)
 {
-	struct pl_daemon d = {.run_dir.lock_fd = -1, .parts.started_ns = pl_now_ns()};
-	struct options o = {0};
+	struct pl_options o;
 	struct pl_error err = {0};
-	int r;
 
-	pl_settings_init(&d.settings);
-	r = parse_options(argc, argv, &d.settings, &o, &err);
-	if (!r) {
-		pl_log_set_level(d.settings.log_level);
-		if (o.check)
-			printf("%s: no error found\n", o.config ? o.config : PL_SETTINGS_FILE);
-		else if (o.remove)
-			r = pl_daemon_remove(&d, &err);
-		else
-			r = pl_daemon_run(&d, &err);
+	if (pl_options_parse(argc, argv, &o, &err) < 0) {
+		print_problem(NULL, &err);
+		return EXIT_CONFIGURATION;
 	}
-	pl_settings_clear(&d.settings);
-	if (r < 0) {
-		pl_error_log("podlaned: %s", err.text);
-		return exit_status(err.code);
+	switch (o.task) {
+	case PL_TASK_CHECK:
+		return check(&o);
+	case PL_TASK_VERSION:
+		printf("podlaned %s (datapath ABI %d)\n", PL_VERSION, PL_ABI);
+		return 0;
+	case PL_TASK_HELP:
+		pl_options_usage(stdout);
+		return 0;
+	case PL_TASK_RUN:
+	case PL_TASK_REMOVE:
+		break;
 	}
-	return 0;
+	return run(&o);
 }

@@ -3,6 +3,7 @@
  * libsystemd would bring a megabyte for these lines; the protocol is documented as stable.
  */
 #include <stddef.h>
+#include <inttypes.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -29,4 +30,25 @@ void pl_notify(const char *state)
 		return;
 	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&addr,
 		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+}
+
+void pl_notify_reloading(void)
+{
+	char state[64];
+
+	/* The time is what Type=notify-reload tells this reload from an earlier one by. */
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, pl_now_ns() / 1000);
+	pl_notify(state);
+}
+
+uint64_t pl_notify_watchdog_us(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	uint64_t n, who;
+
+	if (!usec || pl_parse_u64(usec, 1, INT64_MAX, &n))
+		return 0;
+	if (pid && (pl_parse_u64(pid, 1, INT32_MAX, &who) || who != (uint64_t)getpid()))
+		return 0;
+	return n;
 }

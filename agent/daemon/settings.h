@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the daemon was told: defaults, then /etc/podlane/podlaned.json, then the command line, which
- * knows the same keys. Read once at start; nothing else in the daemon parses configuration.
+ * knows the same keys. Nothing else in the daemon parses configuration.
  */
 #ifndef PODLANE_SETTINGS_H
 #define PODLANE_SETTINGS_H
@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "common/netconf.h"
 #include "common/prefixes.h"
+#include "common/proto.h"
 #include "datapath/datapath.h"
 
 #define PL_SETTINGS_FILE "/etc/podlane/podlaned.json"
@@ -38,6 +39,14 @@
 	X(network, NULL, NULL, "network of pods that name none")                                   \
 	X(mirrors, NULL, NULL, "permanent mirror sessions")
 
+/* Each of them by number: PL_SETTING_runDir and so on. */
+enum pl_setting {
+#define PL_SETTING_NUMBER(key, option, arg, help) PL_SETTING_##key,
+	PL_SETTINGS(PL_SETTING_NUMBER)
+#undef PL_SETTING_NUMBER
+		PL_SETTINGS_N,
+};
+
 struct pl_settings {
 	char run_dir[256];
 	char bpffs[256];
@@ -62,13 +71,20 @@ void pl_settings_init(struct pl_settings *s);
 void pl_settings_clear(struct pl_settings *s);
 
 /*
- * Reads a JSON object over what is there. -EINVAL or -ENOTSUP with file, line or key, and what was
- * expected; @s is then partly changed and good for nothing but pl_settings_clear().
+ * Reads a JSON object over what is there; lines of the file that begin with // are comments. Tells
+ * @problem of everything that is wrong: -EINVAL or -ENOTSUP with file, line or key, the value, and
+ * what it should be. 0, or the first problem's code; @s is then partly changed and good for nothing
+ * but pl_settings_clear().
  */
-int pl_settings_load(struct pl_settings *s, const char *path, struct pl_error *err);
-int pl_settings_from_json(struct pl_settings *s, const json_t *j, struct pl_error *err);
-/* One option of the command line: @option without dashes. -ENOENT: no such option. */
+int pl_settings_load(struct pl_settings *s, const char *path, pl_problem_fn *problem, void *arg);
+int pl_settings_from_json(struct pl_settings *s, const json_t *j, pl_problem_fn *problem,
+			  void *arg);
+/* The same with one option of the command line: @option without dashes. -ENOENT: no such option. */
 int pl_settings_option(struct pl_settings *s, const char *option, const char *value,
-		       struct pl_error *err);
+		       pl_problem_fn *problem, void *arg);
+
+/* One setting as the file would hold it, canonical; caller owns. NULL: out of memory. */
+json_t *pl_settings_value(const struct pl_settings *s, enum pl_setting which);
+const char *pl_setting_key(enum pl_setting which);
 
 #endif

@@ -85,6 +85,8 @@ int pl_datapath_follow_conntrack(struct pl_datapath *dp, struct pl_error *err);
  */
 int pl_datapath_open(const struct pl_datapath_opts *opts, struct pl_datapath **ret,
 		     struct pl_error *err);
+/* Whether @dir lies, or would lie, on a bpffs: 0, else -ENOTSUP with what to do. */
+int pl_datapath_check_folder(const char *dir, struct pl_error *err);
 /* Frees; pins and attachments stay. */
 void pl_datapath_closep(struct pl_datapath **dp);
 /* Detaches everything and removes the pins of all ABI versions: for uninstalling. */

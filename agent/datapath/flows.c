@@ -30,6 +30,13 @@ void dp_config_budgets_set(struct pl_datapath *dp)
 	dp->config->flow_rate = dp->opts.flow_rate;
 }
 
+void pl_datapath_budgets_set(struct pl_datapath *dp, uint32_t budget, uint32_t rate)
+{
+	dp->opts.flow_budget = budget;
+	dp->opts.flow_rate = rate;
+	dp_config_budgets_set(dp);
+}
+
 bool dp_config_budgets_hold(const struct pl_datapath *dp)
 {
 	return dp->config->flow_budget == dp->opts.flow_budget &&

@@ -165,8 +165,6 @@ void dp_expedite_end(struct dp_expedite *expedite);
 
 #define DP_NEW_SUFFIX "-new" /* a pin on its way to replace the one without the suffix */
 
-/* Whether @dir lies, or would lie, on a bpffs: 0, else -ENOTSUP with what to do. */
-int dp_bpffs_check(const char *dir, struct pl_error *err);
 /* Makes @dir, which must lie on a bpffs. */
 int dp_bpffs_mkdir(const char *dir, struct pl_error *err);
 /* An fd that keeps other daemons out until closed; -EEXIST: one is there. */

@@ -40,7 +40,7 @@ static int nearest_statfs(const char *path, struct statfs *ret)
 	return 0;
 }
 
-int dp_bpffs_check(const char *dir, struct pl_error *err)
+int pl_datapath_check_folder(const char *dir, struct pl_error *err)
 {
 	struct statfs fs;
 	int r;
@@ -62,7 +62,7 @@ int dp_bpffs_mkdir(const char *dir, struct pl_error *err)
 {
 	int r;
 
-	r = dp_bpffs_check(dir, err);
+	r = pl_datapath_check_folder(dir, err);
 	if (r < 0)
 		return r;
 	r = pl_mkdir_p(dir, 0700);

@@ -34,7 +34,7 @@ int pl_datapath_remove(const char *bpffs_dir, struct pl_error *err)
 		return errno == ENOENT ? 0
 				       : pl_fail(err, -errno, "look at bpffs folder %s: %s",
 						 bpffs_dir, strerror(errno));
-	r = dp_bpffs_check(bpffs_dir, err);
+	r = pl_datapath_check_folder(bpffs_dir, err);
 	if (r < 0)
 		return r;
 	lock_fd = dp_lock(bpffs_dir, err);

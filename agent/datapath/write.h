@@ -57,6 +57,9 @@ int pl_datapath_tunnel_del(struct pl_datapath *dp, uint16_t port); /* gone: succ
 int pl_datapath_networks_set(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
 			     struct pl_error *err);
 
+/* Other budgets of flows than those at open: see pl_datapath_opts. */
+void pl_datapath_budgets_set(struct pl_datapath *dp, uint32_t budget, uint32_t rate);
+
 /* Forgets counters and stack flows of an endpoint whose slot is being freed. */
 int pl_datapath_endpoint_reset(struct pl_datapath *dp, uint32_t endpoint);
 

@@ -391,6 +391,13 @@ void pl_host_forget_link(struct pl_host *h, uint32_t ifindex)
 	pl_links_del(&h->links, ifindex);
 }
 
+void pl_host_set_uplinks(struct pl_host *h, const char (*uplinks)[IFNAMSIZ], size_t n_uplinks)
+{
+	h->opts.uplinks = uplinks;
+	h->opts.n_uplinks = n_uplinks;
+	h->dirty = true;
+}
+
 const struct pl_devices *pl_host_links(const struct pl_host *h)
 {
 	return &h->links;

@@ -51,6 +51,9 @@ void pl_host_update(struct pl_host *host);
 /* Tries again what could not be read or brought to the kernel. */
 void pl_host_retry(struct pl_host *host);
 
+/* Other patterns than those at open, or what these point to. Nothing is done yet. */
+void pl_host_set_uplinks(struct pl_host *host, const char (*uplinks)[IFNAMSIZ], size_t n_uplinks);
+
 /* One netlink event; the watcher is told. */
 void pl_host_event(struct pl_host *host, const struct pl_nl_event *event);
 /* Reads a link anew and treats it as an event. 0 or -errno (-ENODEV: it is gone, handled). */

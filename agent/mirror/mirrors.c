@@ -47,6 +47,13 @@ int pl_mirrors_new(const struct pl_mirrors_opts *opts, struct pl_mirrors **ret,
 	return 0;
 }
 
+void pl_mirrors_set_declared(struct pl_mirrors *m, const json_t *declared)
+{
+	m->opts.declared = declared;
+	pl_mirrors_take_declared(m);
+	pl_mirrors_arm_timer(m);
+}
+
 /* The datapath keeps the sessions: they outlive the daemon. */
 void pl_mirrors_freep(struct pl_mirrors **mirrors)
 {

@@ -52,6 +52,9 @@ size_t pl_mirrors_count(const struct pl_mirrors *mirrors);
 /* Names of the sessions that concern @pod; caller owns. */
 json_t *pl_mirrors_of_endpoint(struct pl_mirrors *mirrors, const struct pl_endpoint *pod);
 
+/* Other sessions of the configuration than those at open: the difference begins and ends. */
+void pl_mirrors_set_declared(struct pl_mirrors *mirrors, const json_t *declared);
+
 /* A pod came or its record changed: its masks are stored. Its slot is set already. */
 void pl_mirrors_pod_changed(struct pl_mirrors *mirrors, const struct pl_endpoint *pod);
 /* A pod is about to go: sessions that use it as a target pause. */

@@ -130,6 +130,11 @@ int pl_write_networks(struct pl_datapath *dp, const struct pl_network_rule *rule
 	return pl_datapath_networks_set(dp, rules, n, err);
 }
 
+void pl_write_budgets(struct pl_datapath *dp, uint32_t budget, uint32_t rate)
+{
+	pl_datapath_budgets_set(dp, budget, rate);
+}
+
 void pl_write_routes_forget(struct pl_datapath *dp)
 {
 	pl_datapath_routes_forget(dp);

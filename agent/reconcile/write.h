@@ -22,6 +22,8 @@ int pl_write_settle(struct pl_datapath *dp);
 /* Replaces the native networks and their exceptions. */
 int pl_write_networks(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
 		      struct pl_error *err);
+/* Of flows, for each endpoint. */
+void pl_write_budgets(struct pl_datapath *dp, uint32_t budget, uint32_t rate);
 /* Routes may have changed: programs look them up anew. */
 void pl_write_routes_forget(struct pl_datapath *dp);
 

@@ -64,8 +64,8 @@ options_of() { # COMMAND...
 
 @test "podlaned(8) has every option of the daemon, and none beside" {
 	[ -x "$podlaned" ] || skip "podlaned is not built"
-	"$podlaned" --help | grep -oE '^ +--[a-z-]+' | tr -d ' ' | sort -u >"$dir/source"
-	grep -oE '^\.It Fl -[a-z-]+' agent/man/podlaned.8 | sed 's/.*Fl -/--/' | sort -u >"$dir/page"
+	"$podlaned" --help | sed -nE 's/^ +(-., )?(--[a-z-]+).*/\2/p' | sort -u >"$dir/source"
+	sed -nE 's/^\.It (Fl . , )?Fl -([a-z-]+).*/--\2/p' agent/man/podlaned.8 | sort -u >"$dir/page"
 	same "$dir/source" "$dir/page"
 }
 

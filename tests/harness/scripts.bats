@@ -40,11 +40,43 @@ setup() { cd "$BATS_TEST_DIRNAME/../.." || return; }
 	[ -e "$root/usr/local/share/mine" ] && [ -e "$root/usr/local/lib/podlane/mine" ]
 }
 
+@test "the unit is one that systemd knows, as it stands and as make install changes it" {
+	command -v systemd-analyze >/dev/null || skip "systemd-analyze is not installed"
+	local version kind root=$BATS_TEST_TMPDIR/root
+	version=$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')
+	for v in 252 253 ''; do # '': not known
+		make -s install-unit DESTDIR="$root" SBINDIR=/bin SYSTEMD_VERSION=$v
+		kind=$(sed -n 's/^Type=//p' "$root/usr/local/lib/systemd/system/podlaned.service")
+		[ "$kind" = "$([ "${v:-0}" -lt 253 ] && echo notify || echo notify-reload)" ]
+		[ "$(grep -c '^ExecReload=' "$root/usr/local/lib/systemd/system/podlaned.service")" = "$([ $kind = notify ] && echo 1 || echo 0)" ]
+		[ "${v:-0}" -lt 253 ] || [ "$version" -ge 253 ] || continue
+		sed 's|^ExecStart=.*|ExecStart=/bin/true|' "$root/usr/local/lib/systemd/system/podlaned.service" >"$BATS_TEST_TMPDIR/podlaned.service"
+		run -0 systemd-analyze verify --man=no "$BATS_TEST_TMPDIR/podlaned.service"
+		[[ $output != *podlaned.service* ]] || { echo "$output" && false; }
+	done
+}
+
+@test "the sample of podlaned.json is a configuration that changes nothing, and has every key" {
+	local podlaned=${PODLANE_BUILD:-build}/podlaned
+	[ -x "$podlaned" ] || skip "podlaned is not built"
+	run -0 "$podlaned" --check-config -c scripts/podlaned.json.sample
+	grep -oE '^	X\([a-zA-Z]+,' agent/daemon/settings.h | sed 's/.*(//; s/,//' | sort >"$BATS_TEST_TMPDIR/keys"
+	grep -v '^[[:blank:]]*//' scripts/podlaned.json.sample | jq -r 'keys[]' | sort | diff "$BATS_TEST_TMPDIR/keys" -
+	# What stands in its comments is right, too.
+	sed -E 's|^(\s*)// (".*)|\1\2|; s|^(\s*)// , |\1, |' scripts/podlaned.json.sample | sed -E '/^\s*"(uplinks|native)": \[\],/d; s/"link": "veth"/"link": "auto"/' >"$BATS_TEST_TMPDIR/all"
+	run -0 "$podlaned" --check-config -c "$BATS_TEST_TMPDIR/all"
+	[ "$(grep -v '^[[:blank:]]*//' "$BATS_TEST_TMPDIR/all" | jq '.network | length')" = 9 ]
+}
+
 @test "oci-hook without its arguments says what it wants" {
 	run -2 scripts/oci-hook
 	[[ $output = "usage: oci-hook ADD|DEL CONFIGURATION PLUGIN"* ]]
 	run -2 scripts/oci-hook CHECK a b
 	[[ $output = "usage: "* ]]
+	run -0 scripts/oci-hook --help
+	[[ $output = *createRuntime*poststop* ]]
+	run -2 scripts/oci-hook ADD /no/such.json /no/such-plugin
+	[[ $output = *"cannot read /no/such.json" ]]
 }
 
 # A machine whose packages and services are files of the test's.

@@ -238,16 +238,16 @@ static void test_unknown_keys(void **state)
 
 static void test_types_are_strict(void **state)
 {
-	refused("\"ipMasq\":1", -EINVAL, "ipMasq: must be true or false");
-	refused("\"ipMasq\":\"true\"", -EINVAL, "ipMasq: must be true or false");
-	refused("\"antispoof\":null", -EINVAL, "antispoof: must be true or false");
-	refused("\"allow\":\"vlan\"", -EINVAL, "allow: must be an array");
-	refused("\"allow\":[\"vlan\",7]", -EINVAL, "allow[1]: must be a string");
+	refused("\"ipMasq\":1", -EINVAL, "ipMasq: must be true or false, and is 1");
+	refused("\"ipMasq\":\"true\"", -EINVAL, "ipMasq: must be true or false, and is \"true\"");
+	refused("\"antispoof\":null", -EINVAL, "antispoof: must be true or false, and is null");
+	refused("\"allow\":\"vlan\"", -EINVAL, "allow: must be an array, and is \"vlan\"");
+	refused("\"allow\":[\"vlan\",7]", -EINVAL, "allow[1]: must be a string, and is 7");
 	refused("\"allow\":[\"non-ip\",\"vlans\"]", -EINVAL,
 		"allow[1]: \"vlans\" is not one of \"vlan\", \"non-ip\", \"link-local\"; did you mean "
 		"\"vlan\"?");
-	refused("\"mtu\":\"1500\"", -EINVAL, "mtu: must be a whole number");
-	refused("\"mtu\":1500.0", -EINVAL, "mtu: must be a whole number");
+	refused("\"mtu\":\"1500\"", -EINVAL, "mtu: must be a whole number, and is \"1500\"");
+	refused("\"mtu\":1500.0", -EINVAL, "mtu: must be a whole number, and is 1500.0");
 	refused("\"mtu\":-1", -EINVAL, "mtu: -1 is not between 68 and 65535");
 	refused("\"mtu\":67", -EINVAL, "mtu: 67 is not between 68 and 65535");
 	refused("\"mtu\":65536", -EINVAL, "mtu: 65536 is not between 68 and 65535");
@@ -257,17 +257,21 @@ static void test_types_are_strict(void **state)
 		"mode: \"Pod\" is not one of \"pod\", \"accelerate\"; did you mean \"pod\"?");
 	refused("\"link\":\"tun\"", -EINVAL,
 		"link: \"tun\" is not one of \"veth\", \"netkit\", \"auto\"");
-	refused("\"netkitMode\":3", -EINVAL, "netkitMode: must be a string");
-	refused("\"ipam\":[]", -EINVAL, "ipam: must be an object");
-	refused("\"ipam\":{\"ranges\":{}}", -EINVAL, "ipam.ranges: must be an array");
-	refused("\"ipam\":{\"ranges\":[{}]}", -EINVAL, "ipam.ranges[0]: must be an array");
-	refused("\"ipam\":{\"ranges\":[[7]]}", -EINVAL, "ipam.ranges[0][0]: must be an object");
-	refused("\"ipam\":{\"exclude\":\"10.0.0.1\"}", -EINVAL, "ipam.exclude: must be an array");
-	refused("\"ipam\":{\"type\":7}", -EINVAL, "ipam.type: must be a string");
-	refused("\"prevResult\":[]", -EINVAL, "prevResult: must be an object");
-	refused("\"cniVersions\":[1]", -EINVAL, "cniVersions[0]: must be a string");
-	refused("\"dns\":{\"search\":\"x\"}", -EINVAL, "dns.search: must be an array");
-	refused("\"dns\":{\"domain\":[]}", -EINVAL, "dns.domain: must be a string");
+	refused("\"netkitMode\":3", -EINVAL, "netkitMode: must be a string, and is 3");
+	refused("\"ipam\":[]", -EINVAL, "ipam: must be an object, and is []");
+	refused("\"ipam\":{\"ranges\":{}}", -EINVAL, "ipam.ranges: must be an array, and is {}");
+	refused("\"ipam\":{\"ranges\":[{}]}", -EINVAL,
+		"ipam.ranges[0]: must be an array, and is {}");
+	refused("\"ipam\":{\"ranges\":[[7]]}", -EINVAL,
+		"ipam.ranges[0][0]: must be an object, and is 7");
+	refused("\"ipam\":{\"exclude\":\"10.0.0.1\"}", -EINVAL,
+		"ipam.exclude: must be an array, and is \"10.0.0.1\"");
+	refused("\"ipam\":{\"type\":7}", -EINVAL, "ipam.type: must be a string, and is 7");
+	refused("\"prevResult\":[]", -EINVAL, "prevResult: must be an object, and is []");
+	refused("\"cniVersions\":[1]", -EINVAL, "cniVersions[0]: must be a string, and is 1");
+	refused("\"dns\":{\"search\":\"x\"}", -EINVAL,
+		"dns.search: must be an array, and is \"x\"");
+	refused("\"dns\":{\"domain\":[]}", -EINVAL, "dns.domain: must be a string, and is []");
 	refused("\"disableGC\":\"yes\"", -EINVAL,
 		"disableGC: \"yes\" is not one of \"false\", \"true\"");
 }
@@ -353,7 +357,8 @@ static void test_bad_routes(void **state)
 		"ipam.routes[0].mtu: 70000 is not between 0 and 65535");
 	refused("\"ipam\":{\"routes\":[{\"dst\":\"10.0.0.0/8\",\"scope\":256}]}", -EINVAL,
 		"ipam.routes[0].scope: 256 is not between 0 and 255");
-	refused("\"ipam\":{\"routes\":[7]}", -EINVAL, "ipam.routes[0]: must be an object");
+	refused("\"ipam\":{\"routes\":[7]}", -EINVAL,
+		"ipam.routes[0]: must be an object, and is 7");
 }
 
 static void test_too_many(void **state)

@@ -218,7 +218,7 @@ static void test_bad_values(void **state)
 	bad_value("hostMac", json_string("02:00:00:00:00"), "hostMac: is not a valid MAC address");
 	bad_value("mode", json_string("Pod"), "mode: is not a known value");
 	bad_value("link", json_string("netkit"), "link: is not a known value");
-	bad_value("allow", json_string("vlan"), "allow: must be an array");
+	bad_value("allow", json_string("vlan"), "allow: must be an array, and is \"vlan\"");
 	bad_value("antispoof", json_integer(1), "antispoof: must be true or false");
 	bad_value("createdNs", json_integer(-5), "createdNs: is out of range");
 	bad_value("pod", json_pack("{s:s, s:s, s:i}", "name", "n", "namespace", "s", "uid", 7),
