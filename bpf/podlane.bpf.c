@@ -47,8 +47,8 @@ static __always_inline int admit(struct pl_packet *p, int common, __u32 *ret_ans
 		answer = pl_flow_may_open(p->src_id, p->dst_id);
 		reason = answer & PL_ANSWER_REASON;
 	}
-	if (pl_conntrack_mode != PL_CT_NONE && reason == PL_PASS_NOT_POD && p->src)
-		pl_flow_note_port(p->src_id);
+	if (pl_conntrack_mode != PL_CT_NONE && reason != PL_ANSWER_CONTINUE && p->src)
+		pl_flow_note_port(p->src_id, reason);
 	if (pl_conntrack_mode == PL_CT_ASK && answer & PL_ANSWER_ASK &&
 	    pl_ct_knows(p->skb, !(answer & PL_ANSWER_KNOWN))) {
 		if (!(answer & PL_ANSWER_KNOWN))

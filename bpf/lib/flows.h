@@ -47,7 +47,9 @@
  * From an uplink only what goes to a pod opens; from a pod, what goes to a pod or a native network.
  * Where conntrack cannot be asked (ICMP; kernels before 5.18), to-pod notes each connection that
  * the stack delivers (STACK), and from-pod each port that speaks to neither a pod nor a native
- * network (PORT): an opener that meets such a note goes to the stack.
+ * network (PORT; a service may have any address): an opener that meets such a note goes to the
+ * stack. On those kernels so does each datagram of an uplink that opens: the stack may have chosen
+ * another port for what a pod sent, and no note knows of that.
  *
  * A trusted pod may send with any address; with one that another of this node has it opens nothing,
  * and goes to the stack (PASS_MARTIAN).
@@ -288,15 +290,15 @@ PL_INLINE __u32 pl_flow_judge_entry(const struct pl_conn *c, const struct pl_flo
 }
 
 /*
- * Where conntrack cannot be asked: does the pod's port speak through the stack? An entry that is
- * over then ends for it.
+ * Where conntrack cannot be asked: does the port of the pod that the packet may answer speak
+ * through the stack? Of a datagram, its sender's. An entry that is over then ends for it.
  */
 PL_INLINE int pl_flow_yields(struct pl_conn *c, const struct pl_flow *flow, int local)
 {
 	struct pl_conn whole = *c;
 	const struct pl_flow *port;
 
-	pl_conn_to_port(c, !local);
+	pl_conn_to_port(c, !(local && c->protocol == IPPROTO_UDP));
 	port = pl_flow_find(c);
 	*c = whole;
 	if (!port || pl_flow_is_old(c, port))
@@ -432,6 +434,10 @@ __attribute__((noinline)) int pl_flow_may_open(__u32 src_id, __u32 dst_id)
 		return PL_PASS_BUDGET;
 	if (pl_flow_is_noted(c, flow, src != NULL))
 		return PL_PASS_STACK_FLOW;
+	/* The answer to what the stack sent from a port that it chose itself looks like this, too.
+	 */
+	if (pl_conntrack_mode == PL_CT_REMEMBER && !src && c->protocol == IPPROTO_UDP)
+		return PL_PASS_NO_FLOW;
 	return PL_ANSWER_CONTINUE | PL_ANSWER_ASK | fragment;
 }
 
@@ -458,12 +464,14 @@ PL_INLINE void pl_flow_note(struct pl_conn *c, __u32 src_id, __u32 dst_id, int i
 
 /*
  * Where conntrack cannot be asked: a pod's port speaks through the stack to neither a pod nor a
- * native network, and the answer may come from either.
+ * native network, and the answer may come from either. @reason: of pl_flow_destination().
  */
-__attribute__((noinline)) int pl_flow_note_port(__u32 src_id)
+__attribute__((noinline)) int pl_flow_note_port(__u32 src_id, __u32 reason)
 {
 	struct pl_conn *c = pl_conn_get();
 
+	if (reason != PL_PASS_NOT_POD && reason != PL_PASS_HOST && reason != PL_PASS_LINK_LOCAL)
+		return 0;
 	if (!c || !c->family || !pl_ct_remembers(c) || !pl_is_opener(c))
 		return 0;
 	pl_conn_to_port(c, 0);

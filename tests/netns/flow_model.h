@@ -51,7 +51,8 @@ enum {
 
 struct model {
 	const struct rules *rules;
-	bool attached; /* podlane's programs */
+	bool attached;	 /* podlane's programs */
+	bool remembered; /* conntrack cannot be asked */
 	uint64_t seed, random;
 	unsigned int step, ids, small;
 	uint16_t first_port;

@@ -353,6 +353,18 @@ static inline long reason(const char *endpoint, const char *direction, const cha
 	return number_of(command);
 }
 
+/* Conntrack cannot be asked here: no datagram from an uplink opens a connection. */
+static inline bool conntrack_is_remembered(void)
+{
+	char command[8192];
+
+	snprintf(
+		command, sizeof(command),
+		"%s/podlane -j status | jq '[.. | .conntrack? | select(. == \"remembered\")] | length'",
+		build_dir);
+	return number_of(command) > 0;
+}
+
 /* For whoever reads a failure: which paths the packets took, and why. */
 static inline void show_counts(void)
 {

@@ -18,7 +18,7 @@ RULES(PLAY_TEST)
 
 int main(void)
 {
-	enum { STEPS = 300, SEED = 2 };
+	enum { STEPS = 900, SEED = 2 };
 	const struct CMUnitTest tests[] = {RULES(PLAY_ENTRY)};
 
 	return run_play(tests, STEPS, SEED);

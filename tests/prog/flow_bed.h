@@ -156,6 +156,12 @@ static inline void use_budget(uint32_t endpoint, int inbound, uint32_t used)
 	map_put("pl_budgets", &endpoint, &budgets);
 }
 
+/* Where conntrack cannot be asked, a datagram may be the answer to what the stack sent. */
+static inline bool uplink_opens_udp(void)
+{
+	return skel->rodata->pl_conntrack_mode != PL_CT_REMEMBER;
+}
+
 /* --- steps --- */
 
 static inline void quote(struct frame *frame, const struct packet *error,

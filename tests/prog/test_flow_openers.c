@@ -119,7 +119,7 @@ static void test_remembers_ports(void **state)
 	      {FROM_UPLINK, {OUTSIDE, POD_A, UDP(5353, 5)}, PL_PASS_STACK_FLOW},
 	      {FROM_POD, {POD_A, NATIVE, UDP(5, 5353)}, PL_PASS_STACK_FLOW},
 	      {FROM_POD, {POD_A, POD_B, UDP(5, 5353)}, PL_PASS_STACK_FLOW},
-	      {FROM_UPLINK, {NATIVE, POD_A, UDP(5353, 6)}, PL_FORWARD_LOCAL},
+	      {FROM_UPLINK, {NATIVE, POD_A, UDP(5353, 6)}, PL_PASS_NO_FLOW, GONE},
 	      {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_SYN, 5353, 5)}, PL_FORWARD_LOCAL},
 	      {FROM_POD, {POD_B, POD_A, UDP(5353, 5)}, PL_FORWARD_LOCAL});
 	STEPS("TCP to a service",
@@ -127,6 +127,17 @@ static void test_remembers_ports(void **state)
 	      {FROM_UPLINK, {NATIVE, POD_A, TCP(SYN_ACK, 8080, 5)}, PL_PASS_NO_FLOW},
 	      {FROM_POD, {POD_A, NATIVE, TCP(TCP_SYN, 5, 8080)}, PL_PASS_STACK_FLOW},
 	      {FROM_POD, {POD_A, NATIVE, TCP(TCP_SYN, 6, 8080)}, PL_FORWARD_NATIVE});
+	/* A service may have an address of the host's, or a link-local one. */
+	STEPS("to the host", {FROM_POD, {POD_A, HOST, TCP(TCP_SYN, 5, 80)}, PL_PASS_HOST},
+	      {FROM_POD, {POD_A, LINK_LOCAL, TCP(TCP_SYN, 6, 80)}, PL_PASS_LINK_LOCAL},
+	      {FROM_POD, {POD_A, NATIVE, TCP(TCP_SYN, 5, 8080)}, PL_PASS_STACK_FLOW},
+	      {FROM_POD, {POD_A, POD_B, TCP(TCP_SYN, 6, 8080)}, PL_PASS_STACK_FLOW},
+	      {FROM_POD, {POD_A, NATIVE, TCP(TCP_SYN, 7, 8080)}, PL_FORWARD_NATIVE});
+	/* B's own calls do not make its answers to A the stack's. */
+	STEPS("a port that also serves",
+	      {FROM_POD, {POD_B, SERVICE, TCP(TCP_SYN, 80, 443)}, PL_PASS_NOT_POD},
+	      {FROM_POD, SYN_TO_B(5), PL_FORWARD_LOCAL, PL_FLOW_PROPOSED},
+	      {FROM_POD, SYN_ACK_OF_B(5), PL_FORWARD_LOCAL, PL_FLOW_FAST});
 	EACH_FAMILY /* An answer opens nothing: its port may serve others on the fast path. */
 	{
 		bed_reset();
@@ -152,7 +163,7 @@ static void test_lost_notes_bar(void **state)
 		THEN("delivered", {FROM_POD, {POD_B, POD_A, UDP(53, 5)}, PL_PASS_BUDGET},
 		     {FROM_POD, {POD_A, POD_B, UDP(53, 5)}, PL_PASS_BUDGET},
 		     {FROM_UPLINK, {NATIVE, POD_B, UDP(53, 6)}, PL_PASS_BUDGET},
-		     {FROM_UPLINK, {NATIVE, POD_A, UDP(53, 6)}, PL_FORWARD_LOCAL},
+		     {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_SYN, 53, 6)}, PL_FORWARD_LOCAL},
 		     {FROM_POD, {POD_B, POD_A, UDP(9, 9)}, PL_FORWARD_LOCAL});
 		endpoints[ID_B].stack_only = 0;
 		bed_reset();
@@ -210,7 +221,10 @@ static void test_budget(void **state)
 		use_budget(ID_A, OPENS, 0);
 		THEN("from uplinks",
 		     {FROM_UPLINK, {NATIVE, POD_A, TCP(TCP_SYN, 7, 80)}, PL_PASS_BUDGET, GONE},
-		     {FROM_UPLINK, {OUTSIDE, POD_A, UDP(7, 80)}, PL_PASS_BUDGET, GONE},
+		     {FROM_UPLINK,
+		      {OUTSIDE, POD_A, UDP(7, 80)},
+		      uplink_opens_udp() ? PL_PASS_BUDGET : PL_PASS_NO_FLOW,
+		      GONE},
 		     {FROM_UPLINK, {NATIVE, POD_A, UDP(53, 1)}, PL_FORWARD_LOCAL},
 		     {FROM_UPLINK, {NATIVE, POD_B, TCP(TCP_SYN, 7, 80)}, PL_FORWARD_LOCAL},
 		     {FROM_POD, SYN_TO_B(8), PL_FORWARD_LOCAL});
