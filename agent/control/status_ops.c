@@ -10,17 +10,33 @@
 #include "host/host.h"
 #include "mirror/mirrors.h"
 
+enum { UPLINKS_MAX = 64 };
+
+/* What is attached: how many of each kind, and where at uplinks. */
 struct tally {
 	json_int_t by_kind[4];
+	struct pl_fact uplinks[UPLINKS_MAX];
+	size_t n_uplinks;
 };
 
-static int tally_one(const struct pl_attachment *a, void *arg)
+static void tally_one(const struct pl_fact *f, void *arg)
 {
-	((struct tally *)arg)->by_kind[a->kind]++;
-	return 0;
+	struct tally *tally = arg;
+
+	tally->by_kind[f->attach.kind]++;
+	if (f->hook == PL_HOOK_FROM_UPLINK && tally->n_uplinks < UPLINKS_MAX)
+		tally->uplinks[tally->n_uplinks++] = *f;
 }
 
-static json_t *uplinks_json(const struct pl_parts *parts)
+static enum pl_attach_kind uplink_attached(const struct tally *tally, uint32_t ifindex)
+{
+	for (size_t i = 0; i < tally->n_uplinks; i++)
+		if (tally->uplinks[i].index == ifindex)
+			return tally->uplinks[i].attach.kind;
+	return PL_ATTACHED_NONE;
+}
+
+static json_t *uplinks_json(const struct pl_parts *parts, const struct tally *tally)
 {
 	const struct pl_devices *links = pl_host_links(parts->host);
 	static const char *const kinds[] = {
@@ -36,11 +52,9 @@ static json_t *uplinks_json(const struct pl_parts *parts)
 
 		if (pl_host_is_uplink(parts->host, link))
 			json_array_append_new(
-				list,
-				json_pack("{s:s, s:i, s:s}", "name", link->name, "ifindex",
-					  (int)link->ifindex, "attached",
-					  kinds[pl_datapath_attached(parts->dp, PL_HOOK_FROM_UPLINK,
-								     link->ifindex)]));
+				list, json_pack("{s:s, s:i, s:s}", "name", link->name, "ifindex",
+						(int)link->ifindex, "attached",
+						kinds[uplink_attached(tally, link->ifindex)]));
 	}
 	return list;
 }
@@ -144,7 +158,7 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 	json_t *j;
 
 	uname(&uts);
-	(void)pl_datapath_each_attachment(parts->dp, tally_one, &tally);
+	pl_reconcile_each_attachment(parts->endpoints->opts.reconcile, tally_one, &tally);
 	for (uint32_t id = 1; id < parts->endpoints->max; id++)
 		ready += parts->endpoints->v[id] && pl_endpoint_is_ready(parts->endpoints->v[id]);
 	j = json_pack("{s:b, s:s, s:i, s:i, s:I, s:s, s:s, s:s, s:s, s:b}", "ok", 1, "version",
@@ -166,7 +180,7 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 			    json_pack("{s:I, s:I, s:I}", "tcx", tally.by_kind[PL_ATTACHED_TCX],
 				      "clsact", tally.by_kind[PL_ATTACHED_CLSACT], "netkit",
 				      tally.by_kind[PL_ATTACHED_NETKIT]));
-	json_object_set_new(j, "uplinks", uplinks_json(parts));
+	json_object_set_new(j, "uplinks", uplinks_json(parts, &tally));
 	json_object_set_new(j, "endpoints", json_integer(parts->endpoints->n));
 	json_object_set_new(j, "ready", json_integer(ready));
 	json_object_set_new(j, "mirrors",

@@ -52,6 +52,12 @@ json_t *pl_endpoint_record_json(const struct pl_record *r)
 	return j;
 }
 
+static enum pl_attach_kind attached(const struct pl_endpoints *t, const struct pl_endpoint *pod,
+				    enum pl_hook hook)
+{
+	return pl_reconcile_attached(t->opts.reconcile, &pod->facts, hook, pod->rec.ifindex);
+}
+
 json_t *pl_endpoint_json(struct pl_endpoints *t, const struct pl_endpoint *pod)
 {
 	const struct pl_record *r = &pod->rec;
@@ -63,11 +69,8 @@ json_t *pl_endpoint_json(struct pl_endpoints *t, const struct pl_endpoint *pod)
 	if (!pl_endpoint_is_ready(pod))
 		json_object_set_new(j, "notReady", json_string(pod->why));
 	json_object_set_new(j, "shaped", json_boolean(pod->shaped));
-	json_object_set_new(
-		j, "attached",
-		json_pack(
-			"{s:s, s:s}", "fromPod",
-			attach_name(pl_datapath_attached(t->opts.dp, from, r->ifindex)), "toPod",
-			attach_name(pl_datapath_attached(t->opts.dp, PL_HOOK_TO_POD, r->ifindex))));
+	json_object_set_new(j, "attached",
+			    json_pack("{s:s, s:s}", "fromPod", attach_name(attached(t, pod, from)),
+				      "toPod", attach_name(attached(t, pod, PL_HOOK_TO_POD))));
 	return j;
 }

@@ -63,6 +63,18 @@ int pl_reconcile_all(struct pl_reconcile *rec, struct pl_error *err);
  */
 void pl_reconcile_watch(struct pl_reconcile *rec);
 
+/*
+ * What is attached for @owner, or for anybody, as far as is known: it was put there, and was found
+ * there when it was last looked at. To ask the kernel would be to wait for the RTNL lock, which a
+ * deletion of links may hold for a second.
+ */
+enum pl_attach_kind pl_reconcile_attached(struct pl_reconcile *rec,
+					  const struct pl_fact_owner *owner, enum pl_hook hook,
+					  uint32_t ifindex);
+void pl_reconcile_each_attachment(struct pl_reconcile *rec,
+				  void (*fn)(const struct pl_fact *attachment, void *arg),
+				  void *arg);
+
 /* Arms the timer that tries again. */
 void pl_reconcile_retry_later(struct pl_reconcile *rec);
 

@@ -133,6 +133,31 @@ void pl_repair_tick(evutil_socket_t fd, short what, void *arg)
 	look(rec, pl_now_ns());
 }
 
+enum pl_attach_kind pl_reconcile_attached(struct pl_reconcile *rec,
+					  const struct pl_fact_owner *owner, enum pl_hook hook,
+					  uint32_t ifindex)
+{
+	if (owner->quiet_ns) /* left to somebody who takes it away */
+		return pl_datapath_attached(rec->dp, hook, ifindex);
+	for (size_t i = 0; i < owner->applied.n; i++) {
+		const struct pl_fact *f = &owner->applied.v[i];
+
+		if (f->kind == PL_FACT_ATTACH && f->hook == hook && f->index == ifindex)
+			return f->attach.kind;
+	}
+	return PL_ATTACHED_NONE;
+}
+
+void pl_reconcile_each_attachment(struct pl_reconcile *rec,
+				  void (*fn)(const struct pl_fact *attachment, void *arg),
+				  void *arg)
+{
+	for (const struct pl_fact_owner *o = rec->owners.next; o != &rec->owners; o = o->next)
+		for (size_t i = 0; i < o->applied.n; i++)
+			if (o->applied.v[i].kind == PL_FACT_ATTACH)
+				fn(&o->applied.v[i], arg);
+}
+
 void pl_reconcile_watch(struct pl_reconcile *rec)
 {
 	const struct timeval tick = {.tv_usec = TICK_US};
