@@ -56,22 +56,42 @@ static int gc_valid(const struct cni_request *r, json_t **ret, struct cni_error 
 	return code;
 }
 
-static bool gc_is_valid(const json_t *valid, const json_t *endpoint)
+/* {"containerId", "ifname"} as one text; the caller frees it. */
+static char *gc_key(const json_t *attachment)
 {
-	const json_t *id = json_object_get(endpoint, "containerId");
-	const json_t *ifname = json_object_get(endpoint, "ifname");
+	const char *id = json_string_value(json_object_get(attachment, "containerId"));
+	const char *ifname = json_string_value(json_object_get(attachment, "ifname"));
+	char *key;
+
+	return asprintf(&key, "%s:%s", id ? id : "", ifname ? ifname : "") < 0 ? NULL : key;
+}
+
+/* Hashed, for each endpoint of the node is looked up in it. NULL without memory. */
+static json_t *gc_set(const json_t *valid)
+{
+	pl_autojson json_t *set = json_object();
 	const json_t *one;
 	size_t i;
 
-	json_array_foreach (valid, i, one)
-		if (json_equal(json_object_get(one, "containerId"), id) &&
-		    json_equal(json_object_get(one, "ifname"), ifname))
-			return true;
-	return false;
+	json_array_foreach (valid, i, one) {
+		pl_autofree char *key = gc_key(one);
+
+		if (!key || json_object_set_new_nocheck(set, key, json_true()))
+			return NULL;
+	}
+	return TAKE_PTR(set);
 }
 
-/* Keeps of @endpoints the ones of the network that are not valid any more. */
-static int gc_pick(const struct cni_request *r, const json_t *valid, const json_t *endpoints,
+/* Without memory, nothing is given up. */
+static bool gc_is_valid(const json_t *set, const json_t *endpoint)
+{
+	pl_autofree char *key = gc_key(endpoint);
+
+	return !key || json_object_get(set, key);
+}
+
+/* Keeps of @endpoints the ones of the network that are not in @set any more. */
+static int gc_pick(const struct cni_request *r, const json_t *set, const json_t *endpoints,
 		   json_t *stale)
 {
 	json_t *endpoint;
@@ -80,7 +100,7 @@ static int gc_pick(const struct cni_request *r, const json_t *valid, const json_
 	json_array_foreach (endpoints, i, endpoint) {
 		const char *network = json_string_value(json_object_get(endpoint, "network"));
 
-		if (!network || strcmp(network, r->network) != 0 || gc_is_valid(valid, endpoint))
+		if (!network || strcmp(network, r->network) != 0 || gc_is_valid(set, endpoint))
 			continue;
 		if (json_array_append(stale, endpoint) < 0)
 			return -ENOMEM;
@@ -94,16 +114,19 @@ static int gc_list_stale(const struct cni_request *r, const json_t *valid, json_
 	pl_autojson json_t *request =
 		json_pack("{s:s, s:i}", "op", "endpoint.list", "v", PL_PROTO_VERSION);
 	pl_autojson json_t *reply = NULL;
+	pl_autojson json_t *set = gc_set(valid);
 	pl_autoclose int sock = cni_daemon_connect(&r->env, GC_MS, err);
 	bool more;
 	int code;
 
 	if (sock < 0)
 		return sock;
+	if (!set)
+		return pl_fail(err, -ENOMEM, "No memory left");
 	code = pl_client_call(sock, request, -1, &reply, err);
 	while (!code) {
 		more = json_is_true(json_object_get(reply, "more"));
-		code = gc_pick(r, valid, json_object_get(reply, "endpoints"), stale);
+		code = gc_pick(r, set, json_object_get(reply, "endpoints"), stale);
 		if (code || !more)
 			break;
 		json_decref(reply);

@@ -155,7 +155,7 @@ struct dump {
 
 static int dump_link(const struct pl_nl_link *link, void *arg)
 {
-	return pl_links_set(&((struct dump *)arg)->links, link);
+	return pl_links_append(&((struct dump *)arg)->links, link);
 }
 
 static int dump_addr(const struct pl_nl_addr *addr, void *arg)
@@ -180,6 +180,7 @@ static int read_all(struct pl_nl *nl, struct dump *new, struct pl_error *err)
 
 	if (r < 0)
 		return pl_fail(err, r, "dump the links: %s", strerror(-r));
+	pl_links_sort(&new->links);
 	r = pl_nl_addr_dump(nl, dump_addr, new);
 	if (r < 0)
 		return pl_fail(err, r, "dump the addresses: %s", strerror(-r));

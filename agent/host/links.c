@@ -19,14 +19,8 @@ static size_t lower_bound(const struct pl_devices *links, uint32_t ifindex)
 	return lo;
 }
 
-int pl_links_set(struct pl_devices *links, const struct pl_nl_link *link)
+static int make_room(struct pl_devices *links)
 {
-	size_t at = lower_bound(links, link->ifindex);
-
-	if (at < links->n && links->v[at].ifindex == link->ifindex) {
-		links->v[at] = *link;
-		return 0;
-	}
 	if (links->n == links->size) {
 		size_t size = links->size ? links->size * 2 : 64;
 		struct pl_nl_link *v = reallocarray(links->v, size, sizeof(*v));
@@ -36,6 +30,48 @@ int pl_links_set(struct pl_devices *links, const struct pl_nl_link *link)
 		links->v = v;
 		links->size = size;
 	}
+	return 0;
+}
+
+int pl_links_append(struct pl_devices *links, const struct pl_nl_link *link)
+{
+	int r = make_room(links);
+
+	if (!r)
+		links->v[links->n++] = *link;
+	return r;
+}
+
+static int by_ifindex(const void *a, const void *b)
+{
+	const struct pl_nl_link *x = a, *y = b;
+
+	return (x->ifindex > y->ifindex) - (x->ifindex < y->ifindex);
+}
+
+void pl_links_sort(struct pl_devices *links)
+{
+	size_t n = 0;
+
+	if (!links->n)
+		return;
+	qsort(links->v, links->n, sizeof(*links->v), by_ifindex);
+	for (size_t i = 0; i < links->n; i++)
+		if (!n || links->v[i].ifindex != links->v[n - 1].ifindex)
+			links->v[n++] = links->v[i];
+	links->n = n;
+}
+
+int pl_links_set(struct pl_devices *links, const struct pl_nl_link *link)
+{
+	size_t at = lower_bound(links, link->ifindex);
+
+	if (at < links->n && links->v[at].ifindex == link->ifindex) {
+		links->v[at] = *link;
+		return 0;
+	}
+	if (make_room(links) < 0)
+		return -ENOMEM;
 	memmove(&links->v[at + 1], &links->v[at], (links->n - at) * sizeof(*links->v));
 	links->v[at] = *link;
 	links->n++;

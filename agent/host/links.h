@@ -15,6 +15,9 @@ struct pl_devices {
 
 /* 0 or -ENOMEM. */
 int pl_links_set(struct pl_devices *links, const struct pl_nl_link *link);
+/* For a dump, which may come in any order: behind the others, and sorted at its end. */
+int pl_links_append(struct pl_devices *links, const struct pl_nl_link *link);
+void pl_links_sort(struct pl_devices *links);
 void pl_links_del(struct pl_devices *links, uint32_t ifindex);
 /* NULL: no such link. The pointer lives until the next set or del. */
 const struct pl_nl_link *pl_links_get(const struct pl_devices *links, uint32_t ifindex);
