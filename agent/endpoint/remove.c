@@ -84,7 +84,8 @@ static void forget(struct pl_endpoints *t, struct pl_endpoint *pod)
 		pl_error_log("record not removed container=%s ifname=%s error=\"%s\"",
 			     rec->container_id, rec->ifname, strerror(-r));
 	pl_lease_release(t, rec);
-	if (rec->mode == PL_MODE_POD)
+	/* Its index may be another device's since: that one stays known. */
+	if (rec->mode == PL_MODE_POD && pl_endpoint_link_of(t, rec))
 		pl_host_forget_link(t->opts.host, rec->ifindex);
 	pl_info("endpoint removed container=%s ifname=%s network=%s id=%u", rec->container_id,
 		rec->ifname, rec->network, pod->id);

@@ -101,3 +101,30 @@ refused() {
 	daemon_start
 	pings a $B4
 }
+
+@test "an uplink that got the index of a pod that died with the daemon" {
+	pod_up dead
+	dev=$(host_end dead)
+	index=$(cat "/sys/class/net/$dev/ifindex")
+	daemon_stop KILL
+	ip link del "$dev"
+	ip link del up0
+	ip link add up0 index "$index" type veth peer name eth0 netns outside
+	ip addr add $NODE4/24 dev up0
+	ip link set up0 up
+	ip -n outside addr add $OUT4/24 dev eth0
+	ip -n outside link set eth0 up
+	ip -n outside route add $POD4.0/24 via $NODE4
+	ip route add default via $OUT4
+	daemon_start
+	podlane status
+	podlane -j status | jq -e --argjson index "$index" \
+		'.endpoints == 3 and (.uplinks | length == 1 and .[0].name == "up0" and .[0].ifindex == $index and .[0].attached != "none")'
+	[ -e /sys/class/net/up0 ]
+	witness_up 'oifname != "up0"'
+	pings outside $A4
+	witness_down
+	ip netns del dead
+	sleep 0.6
+	! grep "datapath repaired" "$BATS_FILE_TMPDIR/podlaned.log"
+}
