@@ -34,6 +34,7 @@ extern const struct cli_command cli_endpoint_add;
 extern const struct cli_command cli_endpoint_del;
 extern const struct cli_command cli_stats;
 extern const struct cli_command cli_mirror_add;
+extern const struct cli_command cli_mirror_compile;
 extern const struct cli_command cli_mirror_del;
 extern const struct cli_command cli_mirror_list;
 extern const struct cli_command cli_mirror_show;

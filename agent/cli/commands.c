@@ -16,8 +16,13 @@ static const struct cli_command endpoint = {
 };
 
 static const struct cli_command *const mirror_commands[] = {
-	&cli_mirror_list, &cli_mirror_show,  &cli_mirror_add,
-	&cli_mirror_del,  &cli_mirror_stats, NULL,
+	&cli_mirror_list,
+	&cli_mirror_show,
+	&cli_mirror_add,
+	&cli_mirror_del,
+	&cli_mirror_stats,
+	&cli_mirror_compile,
+	NULL,
 };
 
 static const struct cli_command mirror = {

@@ -32,6 +32,7 @@ static const char *attached_text(const json_t *endpoint, char *buf, size_t size)
 static void add_row(struct cli_table *table, const json_t *e)
 {
 	bool ready = cli_bool(e, "ready"), shaped = cli_bool(e, "shaped");
+	bool degraded = cli_bool(e, "degraded");
 	char text[4096];
 
 	cli_cell(table, CLI_PLAIN, "%" PRIu64, cli_u64(e, "id"));
@@ -45,7 +46,8 @@ static void add_row(struct cli_table *table, const json_t *e)
 		 : shaped ? CLI_WARN
 			  : CLI_GOOD,
 		 "%s",
-		 !ready	  ? "no"
+		 degraded ? "degraded"
+		 : !ready ? "no"
 		 : shaped ? "shaped"
 			  : "yes");
 	cli_cell(table, CLI_PLAIN, "%s", attached_text(e, text, sizeof(text)));
@@ -100,7 +102,8 @@ const struct cli_command cli_endpoint_list = {
 	.summary = "List the pods on this node",
 	.about =
 		"NAME is what every other command takes. READY is \"no\" where the fast path leaves the pod\n"
-		"to the stack, and \"shaped\" where a queueing discipline on the host end does; endpoint\n"
-		"show says why.",
+		"to the stack, \"shaped\" where a queueing discipline on the host end does, and\n"
+		"\"degraded\" where the kernel refuses the daemon a part of the datapath, such as a program\n"
+		"on the host end; endpoint show says why.",
 	.run = run,
 };

@@ -57,7 +57,10 @@ static void print_state(const struct cli *cli, const json_t *e, FILE *out)
 	char allow[128];
 
 	fprintf(out, "%-12s ", "ready");
-	cli_styled(out, cli->look.colour, ready ? CLI_GOOD : CLI_BAD, ready ? "yes" : "no");
+	cli_styled(out, cli->look.colour, ready ? CLI_GOOD : CLI_BAD,
+		   ready		     ? "yes"
+		   : cli_bool(e, "degraded") ? "degraded"
+					     : "no");
 	if (!ready && cli_str(e, "notReady")[0])
 		fprintf(out, ": %s", cli_str(e, "notReady"));
 	fputc('\n', out);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * From the options of "mirror add" to the request. Checks what only the command line can know
- * (two targets, a lone --vni); filters, endpoints and devices are the daemon's to judge.
+ * (two targets, a lone --vni) and compiles the filter; endpoints and devices are the daemon's to
+ * judge.
  */
 #include "cli/mirror_text.h"
 
@@ -177,6 +178,18 @@ static enum cli_exit add_amount(struct cli *cli, const struct cli_args *args, js
 	return rc;
 }
 
+static enum cli_exit add_filter(struct cli *cli, const char *filter, json_t *request)
+{
+	pl_autofree char *program = NULL;
+	enum cli_exit rc = cli_mirror_program(cli, filter, &program);
+
+	if (rc)
+		return rc;
+	json_object_set_new(request, "filter", json_string(filter));
+	json_object_set_new(request, "program", json_string(program));
+	return CLI_OK;
+}
+
 enum cli_exit cli_mirror_request(struct cli *cli, const struct cli_args *args, json_t **ret)
 {
 	pl_autojson json_t *request = cli_request("mirror.add");
@@ -194,8 +207,6 @@ enum cli_exit cli_mirror_request(struct cli *cli, const struct cli_args *args, j
 	json_object_set_new(request, "name", json_string(args->words[0]));
 	json_object_set_new(request, "direction",
 			    json_string(cli_value(args, "direction") ?: "both"));
-	if (filter)
-		json_object_set_new(request, "filter", json_string(filter));
 	if (cli_given(args, "include-drops"))
 		json_object_set_new(request, "includeDrops", json_true());
 	rc = add_endpoints(cli, args, request);
@@ -203,6 +214,8 @@ enum cli_exit cli_mirror_request(struct cli *cli, const struct cli_args *args, j
 		rc = add_target(cli, args, request);
 	if (!rc)
 		rc = add_amount(cli, args, request);
+	if (!rc && filter)
+		rc = add_filter(cli, filter, request);
 	if (!rc)
 		*ret = TAKE_PTR(request);
 	return rc;

@@ -17,6 +17,8 @@ uint64_t cli_mirror_counter(const json_t *mirror, const char *key);
 /* Text of PL_MIRROR_COUNTERS for a JSON key; NULL: of a newer daemon. */
 const char *cli_mirror_counter_text(const char *key);
 
+/* The program of a filter as text, the caller frees it. CLI_FAILED: cli->err says what is wrong. */
+enum cli_exit cli_mirror_program(struct cli *cli, const char *expr, char **ret);
 /* The request that the options of "mirror add" stand for. CLI_OK: *ret is the caller's. */
 enum cli_exit cli_mirror_request(struct cli *cli, const struct cli_args *args, json_t **ret);
 

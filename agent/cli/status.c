@@ -96,7 +96,10 @@ static void print_endpoints(const struct cli *cli, const json_t *s, FILE *out)
 	uint64_t all = cli_u64(s, "endpoints"), ready = cli_u64(s, "ready");
 	char text[64];
 
-	snprintf(text, sizeof(text), "%" PRIu64 " ready", ready);
+	if (ready == all)
+		snprintf(text, sizeof(text), "%" PRIu64 " ready", ready);
+	else
+		snprintf(text, sizeof(text), "%" PRIu64 " of %" PRIu64 " ready", ready, all);
 	fprintf(out, "%-12s %" PRIu64 " of at most %" PRIu64 ", ", "endpoints", all,
 		cli_u64(s, "maxEndpoints"));
 	cli_styled(out, cli->look.colour, ready == all ? CLI_GOOD : CLI_BAD, text);

@@ -27,7 +27,7 @@ static int find_named(const struct pl_mirrors *m, const json_t *request, unsigne
 static int answer(struct pl_mirrors *m, const char *op, const json_t *request, json_t **ret_reply,
 		  struct pl_error *err)
 {
-	json_t *mirror;
+	json_t *mirror, *counters;
 	unsigned int slot;
 	int r;
 
@@ -41,9 +41,8 @@ static int answer(struct pl_mirrors *m, const char *op, const json_t *request, j
 	if (strcmp(op, "mirror.del") == 0) {
 		pl_info("mirror session deleted name=%s",
 			json_string_value(json_object_get(request, "name")));
-		pl_session_remove(m, slot);
-		/* What came until the very end: nobody has the slot yet. */
-		json_object_set_new(mirror, "counters", pl_session_counters_json(m, slot));
+		pl_session_remove(m, slot, &counters);
+		json_object_set_new(mirror, "counters", counters);
 	}
 	*ret_reply = json_pack("{s:b, s:o}", "ok", 1, "mirror", mirror);
 	return *ret_reply ? 0 : pl_fail(err, -ENOMEM, "mirror session: out of memory");

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/turn.h"
 #include "control/ops.h"
+#include "endpoint/endpoint.h"
 #include "host/host.h"
 #include "mirror/mirrors.h"
 
@@ -154,13 +155,21 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 	const struct pl_features *f = pl_datapath_features(parts->dp);
 	struct tally tally = {0};
 	struct utsname uts;
-	int ready = 0;
+	int ready = 0, degraded = 0;
 	json_t *j;
 
 	uname(&uts);
 	pl_reconcile_each_attachment(parts->endpoints->opts.reconcile, tally_one, &tally);
-	for (uint32_t id = 1; id < parts->endpoints->max; id++)
-		ready += parts->endpoints->v[id] && pl_endpoint_is_ready(parts->endpoints->v[id]);
+	for (uint32_t id = 1; id < parts->endpoints->max; id++) {
+		const struct pl_endpoint *ep = parts->endpoints->v[id];
+
+		if (!ep || !pl_endpoint_is_ready(ep))
+			continue;
+		if (pl_endpoint_degraded(parts->endpoints, ep))
+			degraded++;
+		else
+			ready++;
+	}
 	j = json_pack("{s:b, s:s, s:i, s:i, s:I, s:s, s:s, s:s, s:s, s:b}", "ok", 1, "version",
 		      PL_VERSION, "abi", PL_ABI, "pid", (int)getpid(), "uptimeSeconds",
 		      (json_int_t)((pl_now_ns() - parts->started_ns) / 1000000000u), "kernel",
@@ -183,6 +192,7 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 	json_object_set_new(j, "uplinks", uplinks_json(parts, &tally));
 	json_object_set_new(j, "endpoints", json_integer(parts->endpoints->n));
 	json_object_set_new(j, "ready", json_integer(ready));
+	json_object_set_new(j, "degraded", json_integer(degraded));
 	json_object_set_new(j, "mirrors",
 			    json_integer((json_int_t)pl_mirrors_count(parts->mirrors)));
 	json_object_set_new(j, "networks", networks_json(parts));

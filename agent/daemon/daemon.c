@@ -149,13 +149,6 @@ static void on_retry(void *arg)
 		pl_error_log("resync failed, trying again error=\"%s\"", err.text);
 }
 
-static void on_repaired(void *arg)
-{
-	const struct pl_daemon *d = arg;
-
-	pl_mirrors_resync(d->parts.mirrors);
-}
-
 static bool pins_there(struct pl_daemon *d)
 {
 	struct pl_error err = {0};
@@ -175,18 +168,9 @@ static bool pins_there(struct pl_daemon *d)
 static bool on_look(void *arg)
 {
 	struct pl_daemon *d = arg;
-	struct pl_error err = {0};
 
 	pl_masq_look(d->masq);
-	if (!pins_there(d))
-		return false;
-	pl_mirrors_repair(d->parts.mirrors);
-	if (pl_datapath_networks_hold(d->dp, d->settings.native, d->settings.n_native))
-		return true;
-	pl_warn("datapath repaired object=networks");
-	if (pl_write_networks(d->dp, d->settings.native, d->settings.n_native, &err) < 0)
-		pl_warn("datapath not repaired, trying again error=\"%s\"", err.text);
-	return true;
+	return pins_there(d);
 }
 
 static void on_flow_sweep(evutil_socket_t fd, short what, void *arg)
@@ -288,11 +272,24 @@ static int open_datapath(struct pl_daemon *d, struct pl_error *err)
 		.attach = d->settings.attach,
 		.expedite = d->settings.expedite,
 	};
-	int r = pl_datapath_open(&opts, &d->dp, err);
 
-	if (r < 0)
-		return r;
-	return pl_write_networks(d->dp, d->settings.native, d->settings.n_native, err);
+	return pl_datapath_open(&opts, &d->dp, err);
+}
+
+int pl_daemon_reach_networks(struct pl_daemon *d, struct pl_error *err)
+{
+	struct pl_network_rule *rules = d->native[d->native_now ^ 1];
+	struct pl_facts want = {0};
+	struct pl_fact *f = pl_facts_add(&want, PL_FACT_NETWORKS);
+
+	if (!f)
+		return pl_fail(err, -ENOMEM, "native networks: out of memory");
+	d->native_now ^= 1;
+	memcpy(rules, d->settings.native, sizeof(d->settings.native));
+	f->networks.rules = rules;
+	f->networks.n = d->settings.n_native;
+	pl_reconcile_want(d->reconcile, &d->networks, &want);
+	return pl_reconcile_reach(d->reconcile, &d->networks, err);
 }
 
 static int open_host(struct pl_daemon *d, struct pl_error *err)
@@ -332,6 +329,7 @@ static int open_mirrors(struct pl_daemon *d, struct pl_error *err)
 		.base = d->base,
 		.nl = d->nl,
 		.dp = d->dp,
+		.reconcile = d->reconcile,
 		.host = d->parts.host,
 		.endpoints = d->parts.endpoints,
 		.run_dir = d->settings.run_dir,
@@ -368,7 +366,7 @@ static void fill_parts(struct pl_daemon *d)
 /* The parts, lowest first; none of them has done anything yet. */
 static int open_parts(struct pl_daemon *d, struct pl_error *err)
 {
-	const struct pl_reconcile_watcher watcher = {on_retry, on_repaired, on_look, d};
+	const struct pl_reconcile_watcher watcher = {on_retry, on_look, d};
 	static const struct timeval sweep_interval = {.tv_sec = FLOW_SWEEP_SECONDS};
 	int r;
 
@@ -382,6 +380,8 @@ static int open_parts(struct pl_daemon *d, struct pl_error *err)
 	if (!d->flow_sweep || event_add(d->flow_sweep, &sweep_interval))
 		return pl_fail(err, -ENOMEM, "event loop: out of memory");
 	r = pl_reconcile_new(d->base, d->dp, &watcher, &d->reconcile, err);
+	if (!r) /* before any endpoint: they begin with the networks as they should be */
+		r = pl_daemon_reach_networks(d, err);
 	if (!r)
 		r = open_host(d, err);
 	if (!r)
@@ -443,6 +443,8 @@ static void finish(struct pl_daemon *d)
 	pl_endpoints_freep(&d->parts.endpoints);
 	pl_masq_freep(&d->masq);
 	pl_host_freep(&d->parts.host);
+	if (d->reconcile)
+		pl_reconcile_drop(d->reconcile, &d->networks);
 	pl_reconcile_freep(&d->reconcile);
 	pl_ipam_freep(&d->parts.ipam);
 	if (d->flow_sweep)

@@ -29,6 +29,9 @@ struct pl_daemon {
 	struct pl_nl_monitor *monitor;
 	struct pl_datapath *dp;
 	struct pl_reconcile *reconcile;
+	struct pl_fact_owner networks;			 /* the native ones of the settings, */
+	struct pl_network_rule native[2][PL_NATIVE_MAX]; /* as they are wanted and were before */
+	unsigned int native_now;
 	struct pl_masq *masq;
 	struct pl_parts parts; /* the rest, as requests see it */
 	struct pl_control *control;
@@ -39,6 +42,8 @@ struct pl_daemon {
 
 /* Until a signal ends it, or something fails. Frees all but the settings. */
 int pl_daemon_run(struct pl_daemon *d, struct pl_error *err);
+/* Brings the native networks of the settings to the datapath. */
+int pl_daemon_reach_networks(struct pl_daemon *d, struct pl_error *err);
 /* Takes the datapath off the node, in place of running. */
 int pl_daemon_remove(struct pl_daemon *d, struct pl_error *err);
 

@@ -52,7 +52,7 @@ static int apply_native(struct pl_daemon *d, struct pl_settings *new, struct pl_
 
 	memcpy(d->settings.native, new->native, sizeof(new->native));
 	d->settings.n_native = d->parts.n_native = new->n_native;
-	r = pl_write_networks(d->dp, d->settings.native, d->settings.n_native, err);
+	r = pl_daemon_reach_networks(d, err);
 	masq = pl_masq_set_native(d->masq, d->settings.native, d->settings.n_native,
 				  r ? NULL : err);
 	return r ?: masq;

@@ -7,6 +7,7 @@
 
 #include "common/json_read.h"
 #include "filter/filter.h"
+#include "mirror/compile.h"
 #include "mirror/spec.h"
 
 /* Where what is wrong goes, and what was the first of it. */
@@ -272,11 +273,30 @@ static void read_network(struct reader *rd, const char *key, const json_t *v)
 	rd->s->network = conf;
 }
 
+/*
+ * The program is noted beside the filter's words. Where the command did not say whether they are
+ * right, the session asks it again when it begins.
+ */
+static int check_filter(const struct pl_mirror_spec *spec, json_t *item, struct pl_error *err)
+{
+	pl_cleanup(pl_filter_freep) struct pl_filter *filter = NULL;
+	pl_autofree char *program = NULL;
+	int r;
+
+	if (spec->program)
+		return pl_filter_parse(spec->filter, spec->program, &filter, err);
+	r = pl_compile_now(spec->filter, &program, err);
+	if (r == -EINVAL)
+		return r;
+	if (err)
+		*err = (struct pl_error){0};
+	return !r && json_object_set_new(item, "program", json_string(program)) ? -ENOMEM : 0;
+}
+
 /* All that can be known of a session without looking at the node. */
-static int check_mirror(const json_t *all, size_t index, const json_t *item, struct pl_error *err)
+static int check_mirror(const json_t *all, size_t index, json_t *item, struct pl_error *err)
 {
 	pl_cleanup(pl_mirror_spec_clear) struct pl_mirror_spec spec = {0};
-	pl_cleanup(pl_filter_freep) struct pl_filter *filter = NULL;
 	int r = pl_mirror_spec_parse(item, &spec, err);
 
 	for (size_t i = 0; !r && i < index; i++) {
@@ -287,34 +307,32 @@ static int check_mirror(const json_t *all, size_t index, const json_t *item, str
 			r = pl_fail(err, -EINVAL, "name: \"%s\" is that of an earlier session",
 				    name);
 	}
-	if (!r && spec.filter)
-		r = pl_filter_compile(spec.filter, &filter, err);
-	return r;
+	return !r && spec.filter ? check_filter(&spec, item, err) : r;
 }
 
 static void read_mirrors(struct reader *rd, const char *key, const json_t *v)
 {
+	pl_autojson json_t *mirrors = json_deep_copy(v);
 	struct pl_error err = {0};
-	const json_t *item;
+	json_t *item;
 	size_t i;
 
-	if (!json_is_array(v)) {
-		pl_fail(&err, -EINVAL, "%s: must be an array of mirror sessions", key);
+	if (!json_is_array(v) || !mirrors) {
+		if (!json_is_array(v))
+			pl_fail(&err, -EINVAL, "%s: must be an array of mirror sessions", key);
+		else
+			pl_fail(&err, -ENOMEM, "%s: out of memory", key);
 		note_problem(rd, &err);
 		return;
 	}
-	json_array_foreach (v, i, item) {
-		if (check_mirror(v, i, item, &err) < 0) {
+	json_array_foreach (mirrors, i, item) {
+		if (check_mirror(mirrors, i, item, &err) < 0) {
 			pl_fail_prefix(&err, "%s[%zu]", key, i);
 			note_problem(rd, &err);
 		}
 	}
 	json_decref(rd->s->mirrors);
-	rd->s->mirrors = json_deep_copy(v);
-	if (!rd->s->mirrors) {
-		pl_fail(&err, -ENOMEM, "%s: out of memory", key);
-		note_problem(rd, &err);
-	}
+	rd->s->mirrors = TAKE_PTR(mirrors);
 }
 
 /* @name: as the key is called where @v stands */
@@ -555,6 +573,17 @@ static json_t *network_json(const struct pl_settings *s)
 	return j;
 }
 
+/* As they are written: what their filters compile to was added when they were read. */
+static json_t *mirrors_json(const struct pl_settings *s)
+{
+	json_t *mirrors = s->mirrors ? json_deep_copy(s->mirrors) : json_array(), *item;
+	size_t i;
+
+	json_array_foreach (mirrors, i, item)
+		(void)json_object_del(item, "program");
+	return mirrors;
+}
+
 json_t *pl_settings_value(const struct pl_settings *s, enum pl_setting which)
 {
 	const struct setting *f = &settings[which];
@@ -578,7 +607,7 @@ json_t *pl_settings_value(const struct pl_settings *s, enum pl_setting which)
 	case NETWORK:
 		return network_json(s);
 	case MIRRORS:
-		return s->mirrors ? json_deep_copy(s->mirrors) : json_array();
+		return mirrors_json(s);
 	}
 	return NULL;
 }

@@ -138,6 +138,8 @@ bool pl_datapath_networks_hold(struct pl_datapath *dp, const struct pl_network_r
 			       size_t n);
 /* The kernel's id of the program in a slot of pl_programs; 0: none. */
 uint32_t pl_datapath_program_id(struct pl_datapath *dp, enum pl_program_slot slot);
+/* The id of pl_mirror, which belongs into PL_PROG_MIRROR. */
+uint32_t pl_datapath_mirror_program(const struct pl_datapath *dp);
 /* Whether the pins are in place. -ENETDOWN: some are gone, and attachments with them. */
 int pl_datapath_intact(struct pl_datapath *dp, struct pl_error *err);
 

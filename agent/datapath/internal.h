@@ -3,7 +3,7 @@
  * What the files of the datapath share: object.c (open, adopt, remove), libbpf_log.c, pins.c and
  * pinned.c (the bpffs), sets.c, carry.c and layout.c (other versions), probe.c (features),
  * skb_layout.c, attach.c, links.c and clsact.c (hooks), expedite.c (grace periods), maps.c,
- * mirror_maps.c, counters.c and reset.c (contents). Nobody else includes it.
+ * networks.c, mirror_maps.c, counters.c and reset.c (contents). Nobody else includes it.
  */
 #ifndef PODLANE_DATAPATH_INTERNAL_H
 #define PODLANE_DATAPATH_INTERNAL_H

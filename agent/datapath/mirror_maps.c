@@ -96,6 +96,11 @@ uint32_t pl_datapath_program_id(struct pl_datapath *dp, enum pl_program_slot slo
 	return dp_map_get(dp->maps[MAP_pl_programs], &key, &id) ? 0 : id;
 }
 
+uint32_t pl_datapath_mirror_program(const struct pl_datapath *dp)
+{
+	return dp->prog_ids[PROG_pl_mirror];
+}
+
 int pl_datapath_mirror_restore(struct pl_datapath *dp)
 {
 	return pl_datapath_program_set(dp, PL_PROG_MIRROR, dp->progs[PROG_pl_mirror]);

@@ -64,6 +64,14 @@ int pl_endpoint_facts(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl
 /* Brings one pod's facts to the datapath; failures are retried by the timer. */
 int pl_endpoint_update(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl_error *err);
 
+/* The sessions that an endpoint's packets are copied for: in the datapath at once. */
+void pl_endpoint_set_masks(struct pl_endpoints *t, uint32_t id, uint64_t out, uint64_t in);
+/*
+ * NULL, or what the datapath lacks of a ready endpoint, for people: an attachment that cannot be
+ * made, say. No state, but a difference of reconcile.
+ */
+const char *pl_endpoint_degraded(const struct pl_endpoints *t, const struct pl_endpoint *pod);
+
 /* Says the facts of all endpoints anew, before a resync; nothing is done yet. 0 or -ENOMEM. */
 int pl_endpoints_want(struct pl_endpoints *t, struct pl_error *err);
 

@@ -4,6 +4,7 @@
  */
 #include <net/if.h>
 
+#include "common/log.h"
 #include "endpoint/internal.h"
 
 bool pl_endpoint_is_shaped(struct pl_endpoints *t, const struct pl_nl_link *link)
@@ -53,6 +54,8 @@ static void fill_slot(struct pl_endpoints *t, const struct pl_endpoint *pod,
 	e->flags = (uint16_t)((pl_endpoint_is_ready(pod) ? PL_EP_READY : 0) |
 			      (pod->shaped ? PL_EP_SHAPED : 0) |
 			      (r->antispoof ? 0 : PL_EP_TRUSTED) | r->allow);
+	e->mirror_out = pod->mirror_out;
+	e->mirror_in = pod->mirror_in;
 }
 
 static int add_attach(struct pl_facts *facts, enum pl_hook hook, uint32_t ifindex)
@@ -101,4 +104,26 @@ int pl_endpoint_facts(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl
 		f->addr = (struct pl_addr){.endpoint = pod->id, .kind = PL_ADDR_POD};
 	}
 	return 0;
+}
+
+void pl_endpoint_set_masks(struct pl_endpoints *t, uint32_t id, uint64_t out, uint64_t in)
+{
+	struct pl_endpoint *pod = t->v[id];
+	struct pl_fact f = {.kind = PL_FACT_ENDPOINT, .index = id};
+	struct pl_error err = {0};
+
+	if (pod->mirror_out == out && pod->mirror_in == in)
+		return;
+	pod->mirror_out = out;
+	pod->mirror_in = in;
+	fill_slot(t, pod, &f.endpoint);
+	if (pl_reconcile_amend(t->opts.reconcile, &pod->facts, &f, &err) < 0)
+		pl_warn("endpoint update failed, trying again container=%s ifname=%s error=\"%s\"",
+			pod->rec.container_id, pod->rec.ifname, err.text);
+}
+
+const char *pl_endpoint_degraded(const struct pl_endpoints *t, const struct pl_endpoint *pod)
+{
+	return pl_endpoint_is_ready(pod) ? pl_reconcile_lacks(t->opts.reconcile, &pod->facts)
+					 : NULL;
 }

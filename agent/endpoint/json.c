@@ -62,12 +62,15 @@ json_t *pl_endpoint_json(struct pl_endpoints *t, const struct pl_endpoint *pod)
 {
 	const struct pl_record *r = &pod->rec;
 	enum pl_hook from = r->link_kind == PL_LINK_VETH ? PL_HOOK_FROM_POD : PL_HOOK_FROM_NETKIT;
+	const char *degraded = pl_endpoint_degraded(t, pod);
+	bool ready = pl_endpoint_is_ready(pod) && !degraded;
 	json_t *j = pl_endpoint_record_json(r);
 
 	json_object_set_new(j, "id", json_integer(pod->id));
-	json_object_set_new(j, "ready", json_boolean(pl_endpoint_is_ready(pod)));
-	if (!pl_endpoint_is_ready(pod))
-		json_object_set_new(j, "notReady", json_string(pod->why));
+	json_object_set_new(j, "ready", json_boolean(ready));
+	json_object_set_new(j, "degraded", json_boolean(degraded));
+	if (!ready)
+		json_object_set_new(j, "notReady", json_string(degraded ?: pod->why));
 	json_object_set_new(j, "shaped", json_boolean(pod->shaped));
 	json_object_set_new(j, "attached",
 			    json_pack("{s:s, s:s}", "fromPod", attach_name(attached(t, pod, from)),

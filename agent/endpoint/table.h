@@ -27,8 +27,9 @@ struct pl_endpoint {
 	enum pl_endpoint_state state;
 	bool faulted; /* an event came that its state does not know: said once */
 	bool shaped;
-	char why[160];		   /* not ready: the reason, for people */
-	struct pl_waiter *waiters; /* to be told when it has gone */
+	uint64_t mirror_out, mirror_in; /* sessions that want its packets, as bits by slot */
+	char why[160];			/* not ready: the reason, for people */
+	struct pl_waiter *waiters;	/* to be told when it has gone */
 	struct pl_endpoint *next_leaving;
 	struct pl_endpoint *next_by_key, *next_by_link; /* of the same bucket */
 };

@@ -2,7 +2,8 @@
 /*
  * From words to checked classic BPF: libpcap compiles and optimises, this file refuses what would
  * look up names or ask the packet for what no frame holds, and finds the word that an error is
- * about. It must never block: libpcap is called only once no host name is left.
+ * about. It never blocks: libpcap is called only once no host name is left. For the command alone:
+ * the daemon gets programs, and has no libpcap.
  */
 #include "filter/filter.h"
 
@@ -10,8 +11,11 @@
 #include <linux/if_ether.h>
 #include <pcap/pcap.h>
 
-#include "filter/cbpf.h"
 #include "filter/lexer.h"
+
+_Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter) &&
+		       offsetof(struct bpf_insn, k) == offsetof(struct sock_filter, k),
+	       "libpcap's classic instruction is the kernel's");
 
 /* Beyond any packet: libpcap's programs return it for a match. */
 #define SNAPLEN 262144
@@ -161,20 +165,6 @@ static int refuse_ancillary(const char *expr, const struct pl_word *words, size_
 		       expr);
 }
 
-static struct pl_filter *filter_new(const char *expr, size_t n)
-{
-	struct pl_filter *f = calloc(1, sizeof(*f));
-
-	if (!f)
-		return NULL;
-	f->expr = strdup(expr);
-	f->insns = calloc(n, sizeof(*f->insns));
-	f->n = n;
-	if (!f->expr || !f->insns)
-		pl_filter_freep(&f);
-	return f;
-}
-
 int pl_filter_compile(const char *expr, struct pl_filter **ret, struct pl_error *err)
 {
 	pl_cleanup(pcap_freecodep) struct bpf_program prog = {};
@@ -212,13 +202,9 @@ int pl_filter_compile(const char *expr, struct pl_filter **ret, struct pl_error 
 			"filter: it compiles to %u instructions, the most is %d; use prefixes and "
 			"port ranges rather than lists, or several sessions",
 			prog.bf_len, PL_FILTER_INSNS_MAX);
-	f = filter_new(expr, prog.bf_len);
-	if (!f)
-		return pl_fail(err, -ENOMEM, "filter: out of memory");
-	for (size_t i = 0; i < f->n; i++)
-		f->insns[i] = (struct sock_filter){prog.bf_insns[i].code, prog.bf_insns[i].jt,
-						   prog.bf_insns[i].jf, prog.bf_insns[i].k};
-	r = pl_cbpf_check(f->insns, f->n);
+	r = pl_filter_from_insns(expr, (const struct sock_filter *)prog.bf_insns, prog.bf_len, &f);
+	if (r == -ENOMEM)
+		return pl_fail(err, r, "filter: out of memory");
 	if (r < 0)
 		return pl_fail(
 			err, r,
@@ -228,44 +214,8 @@ int pl_filter_compile(const char *expr, struct pl_filter **ret, struct pl_error 
 	return 0;
 }
 
-int pl_filter_from_insns(const struct sock_filter *insns, size_t n, struct pl_filter **ret)
-{
-	struct pl_filter *f;
-	int r = pl_cbpf_check(insns, n);
-
-	if (r < 0)
-		return r;
-	f = filter_new("", n);
-	if (!f)
-		return -ENOMEM;
-	memcpy(f->insns, insns, n * sizeof(*insns));
-	*ret = f;
-	return 0;
-}
-
-void pl_filter_freep(struct pl_filter **filter)
-{
-	struct pl_filter *f = TAKE_PTR(*filter);
-
-	if (!f)
-		return;
-	free(f->expr);
-	free(f->insns);
-	free(f);
-}
-
-bool pl_filter_equal(const struct pl_filter *a, const struct pl_filter *b)
-{
-	if (!a || !b)
-		return a == b;
-	return a->n == b->n && memcmp(a->insns, b->insns, a->n * sizeof(*a->insns)) == 0;
-}
-
 uint32_t pl_filter_run(const struct pl_filter *filter, const void *data, uint32_t len,
 		       uint32_t wire_len)
 {
-	_Static_assert(sizeof(struct bpf_insn) == sizeof(struct sock_filter),
-		       "libpcap's classic instruction is the kernel's");
-
 	return bpf_filter((const struct bpf_insn *)filter->insns, data, wire_len, len);
 }

@@ -2,7 +2,8 @@
 /*
  * Packet filters in tcpdump's language: compiled by libpcap to classic BPF, kept as that, and
  * turned into eBPF where a tc program needs them (match.h). A filter knows nothing of mirror
- * sessions. Nothing here looks up a host name: a daemon must not wait for DNS.
+ * sessions. The command compiles, the daemon is sent programs and checks them: what calls libpcap
+ * is linked into the command alone.
  */
 #ifndef PODLANE_FILTER_H
 #define PODLANE_FILTER_H
@@ -19,7 +20,7 @@ enum {
 
 /* Immutable once made. */
 struct pl_filter {
-	char *expr;		   /* as it was written; "" for one made of instructions */
+	char *expr;		   /* as it was written, for people */
 	struct sock_filter *insns; /* checked: jumps in range, ends with RET */
 	size_t n;
 };
@@ -31,7 +32,16 @@ struct pl_filter {
  */
 int pl_filter_compile(const char *expr, struct pl_filter **ret, struct pl_error *err);
 /* From classic instructions: -EINVAL where they are not a valid program. They are copied. */
-int pl_filter_from_insns(const struct sock_filter *insns, size_t n, struct pl_filter **ret);
+int pl_filter_from_insns(const char *expr, const struct sock_filter *insns, size_t n,
+			 struct pl_filter **ret);
+/*
+ * From the text "N,CODE JT JF K,CODE JT JF K...", the output of `tcpdump -ddd` with commas in place
+ * of its newlines, or with these. Nothing about it is believed. -EINVAL, -ENOMEM.
+ */
+int pl_filter_parse(const char *expr, const char *program, struct pl_filter **ret,
+		    struct pl_error *err);
+/* That text; the caller frees it. NULL without memory. */
+char *pl_filter_format(const struct pl_filter *filter);
 void pl_filter_freep(struct pl_filter **filter);
 /* The same program, whatever the words. NULL equals NULL. */
 bool pl_filter_equal(const struct pl_filter *a, const struct pl_filter *b);

@@ -207,14 +207,13 @@ int pl_mirrors_add(struct pl_mirrors *m, const json_t *j, bool declared, unsigne
 	/* Its place is taken only by what has passed: an expired session of that name. */
 	slot = pl_mirrors_find(m, spec.name);
 	if (slot < PL_MIRRORS_MAX)
-		pl_session_remove(m, slot);
-	r = pl_session_new(m, &spec, &slot, err);
+		pl_session_remove(m, slot, NULL);
+	r = pl_session_new(m, &spec, declared, &slot, err);
 	if (r < 0)
 		return r;
-	m->slots[slot]->declared = declared;
 	r = bring_up(m, slot, err);
 	if (r < 0) {
-		pl_session_remove(m, slot);
+		pl_session_remove(m, slot, NULL);
 		return r;
 	}
 	pl_mirrors_converge(m);

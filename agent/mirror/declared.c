@@ -32,7 +32,7 @@ void pl_mirrors_take_declared(struct pl_mirrors *m)
 
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
 		if (m->slots[slot] && m->slots[slot]->declared && !is_declared(m, m->slots[slot]))
-			pl_session_remove(m, slot);
+			pl_session_remove(m, slot, NULL);
 	json_array_foreach (m->opts.declared, i, item) {
 		const char *name = json_string_value(json_object_get(item, "name")) ?: "";
 		unsigned int slot = pl_mirrors_find(m, name);
@@ -43,7 +43,7 @@ void pl_mirrors_take_declared(struct pl_mirrors *m)
 		if (slot < PL_MIRRORS_MAX) {
 			pl_warn("mirror session replaced by that of the configuration name=%s",
 				name);
-			pl_session_remove(m, slot);
+			pl_session_remove(m, slot, NULL);
 		}
 		if (pl_mirrors_add(m, item, true, &slot, &err) < 0)
 			pl_error_log("mirror session of the configuration left out index=%zu "

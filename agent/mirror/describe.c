@@ -53,14 +53,32 @@ static size_t count_selected(const struct pl_mirrors *m, const struct pl_session
 	return n;
 }
 
-static const char *state_of(const struct pl_mirrors *m, const struct pl_session *s, size_t selected,
+/* The program that cuts, or ends, the copies on their way may be missing: tried again. */
+static const char *lacking(const struct pl_mirrors *m, unsigned int slot)
+{
+	const char *lacks = pl_reconcile_lacks(m->opts.reconcile, &m->sinks[slot]);
+
+	if (!lacks && pl_session_needs_stage(m->slots[slot]))
+		lacks = pl_reconcile_lacks(m->opts.reconcile, &m->drain_facts);
+	if (!lacks && m->slots[slot]->filter)
+		lacks = pl_reconcile_lacks(m->opts.reconcile, &m->programs);
+	return lacks ?: pl_reconcile_lacks(m->opts.reconcile, &m->sessions);
+}
+
+static const char *state_of(const struct pl_mirrors *m, unsigned int slot, size_t selected,
 			    char why[512])
 {
+	const struct pl_session *s = m->slots[slot];
 	const struct pl_nl_link *link = pl_links_get(pl_host_links(m->opts.host), s->target);
+	const char *lacks = lacking(m, slot);
 
 	snprintf(why, 512, "%s", s->why);
 	if (s->expired)
 		return "expired";
+	if (s->uncompiled[0]) {
+		snprintf(why, 512, "%s", s->uncompiled);
+		return "paused";
+	}
 	if (!s->target)
 		return "paused";
 	if (pl_session_needs_stage(s) && !m->stage) {
@@ -72,7 +90,9 @@ static const char *state_of(const struct pl_mirrors *m, const struct pl_session 
 		snprintf(why, 512, "no endpoint is named %.300s yet", s->spec.endpoints[0]);
 		return "waiting";
 	}
-	if (link && !(link->flags & IFF_UP))
+	if (lacks)
+		snprintf(why, 512, "%s", lacks);
+	else if (link && !(link->flags & IFF_UP))
 		snprintf(why, 512, "device %s is down: copies are lost", link->name);
 	else if (link && !(link->flags & IFF_LOWER_UP))
 		snprintf(why, 512, "device %s has no carrier: copies may be lost", link->name);
@@ -129,7 +149,7 @@ json_t *pl_session_json(const struct pl_mirrors *m, unsigned int slot)
 	uint64_t now = pl_now_ns();
 	char why[512];
 
-	json_object_set_new(j, "state", json_string(state_of(m, s, selected, why)));
+	json_object_set_new(j, "state", json_string(state_of(m, slot, selected, why)));
 	if (why[0])
 		json_object_set_new(j, "why", json_string(why));
 	json_object_set_new(j, "slot", json_integer(slot));

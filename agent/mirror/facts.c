@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the datapath must hold for the sessions: slots, masks of endpoints, the match program.
+ * What the datapath must hold for the sessions, as facts: slots, masks of endpoints, programs.
  */
+#include <bpf/bpf.h>
+
 #include "common/log.h"
+#include "endpoint/endpoint.h"
 #include "filter/match.h"
 #include "mirror/internal.h"
-#include "reconcile/write.h"
 
 static struct pl_mirror wanted(const struct pl_mirrors *m, unsigned int slot)
 {
@@ -30,14 +32,32 @@ static struct pl_mirror wanted(const struct pl_mirrors *m, unsigned int slot)
 	return w;
 }
 
-static void set_slot(struct pl_mirrors *m, unsigned int slot, const struct pl_mirror *w)
+/* Says what the slots are to hold, and reaches it unless the first resync is to do that. */
+static void want_slots(struct pl_mirrors *m, const struct pl_mirror slots[PL_MIRRORS_MAX])
 {
-	int r = pl_write_mirror(m->opts.dp, slot, w, w->id && w->id != m->applied[slot].id);
+	struct pl_facts want = {0};
+	struct pl_error err = {0};
+	int r = 0;
 
+	for (unsigned int slot = 0; !r && slot < PL_MIRRORS_MAX; slot++) {
+		struct pl_fact *f = slots[slot].id ? pl_facts_add(&want, PL_FACT_MIRROR) : NULL;
+
+		if (f) {
+			f->index = slot;
+			f->mirror = slots[slot];
+		} else if (slots[slot].id) {
+			r = pl_fail(&err, -ENOMEM, "out of memory");
+		}
+	}
+	if (!r) {
+		memcpy(m->said, slots, sizeof(m->said));
+		pl_reconcile_want(m->opts.reconcile, &m->sessions, &want);
+	}
+	pl_facts_clear(&want);
+	if (!r && m->started)
+		r = pl_reconcile_reach(m->opts.reconcile, &m->sessions, &err);
 	if (r < 0)
-		pl_error_log("mirror session not stored slot=%u error=\"%s\"", slot, strerror(-r));
-	else
-		m->applied[slot] = *w;
+		pl_error_log("mirror sessions not stored, trying again error=\"%s\"", err.text);
 }
 
 void pl_mirrors_session_views(const struct pl_mirrors *m,
@@ -54,40 +74,34 @@ void pl_mirrors_session_views(const struct pl_mirrors *m,
 	}
 }
 
-void pl_mirrors_store_masks(const struct pl_mirrors *m, const struct pl_mirror_view *views,
-			    const struct pl_endpoint *pod)
+void pl_mirrors_want_masks(const struct pl_mirrors *m, const struct pl_mirror_view *views,
+			   const struct pl_endpoint *pod)
 {
 	uint64_t out, in;
 
 	if (pod == m->leaving)
 		return;
 	pl_mirror_masks(views, &pod->rec, &out, &in);
-	pl_write_masks(m->opts.dp, pod->id, out, in);
+	pl_endpoint_set_masks(m->opts.endpoints, pod->id, out, in);
 }
 
 void pl_mirrors_converge(struct pl_mirrors *m)
 {
 	struct pl_mirror_view views[PL_MIRRORS_MAX];
-	struct pl_mirror w;
+	struct pl_mirror next[PL_MIRRORS_MAX], off[PL_MIRRORS_MAX];
 
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
-		w = wanted(m, slot);
-		if (!memcmp(&w, &m->applied[slot], sizeof(w)) ||
-		    !(m->applied[slot].flags & PL_MIRROR_ACTIVE))
-			continue;
-		w = m->applied[slot];
-		w.flags &= ~(uint32_t)PL_MIRROR_ACTIVE;
-		set_slot(m, slot, &w);
+		next[slot] = wanted(m, slot);
+		off[slot] = m->said[slot];
+		if (memcmp(&next[slot], &off[slot], sizeof(next[slot])))
+			off[slot].flags &= ~(uint32_t)PL_MIRROR_ACTIVE;
 	}
+	want_slots(m, off);
 	pl_mirrors_session_views(m, views);
 	for (uint32_t id = 1; id < m->opts.endpoints->max; id++)
 		if (m->opts.endpoints->v[id])
-			pl_mirrors_store_masks(m, views, m->opts.endpoints->v[id]);
-	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
-		w = wanted(m, slot);
-		if (memcmp(&w, &m->applied[slot], sizeof(w)))
-			set_slot(m, slot, &w);
-	}
+			pl_mirrors_want_masks(m, views, m->opts.endpoints->v[id]);
+	want_slots(m, next);
 }
 
 /* The stage there before any session points to it, and gone only after the last one. */
@@ -103,6 +117,38 @@ void pl_mirrors_sync(struct pl_mirrors *m)
 			     err.text);
 	if (needed)
 		pl_mirrors_converge(m);
+}
+
+static uint32_t program_id(int fd)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
+}
+
+/* pl_mirror, and the match program @fd, -1: none. */
+static int want_programs(struct pl_mirrors *m, int fd, struct pl_error *err)
+{
+	const int fds[] = {[PL_PROG_MATCH] = fd, [PL_PROG_MIRROR] = -1};
+	struct pl_facts want = {0};
+
+	for (uint32_t slot = 0; slot < PL_ARRAY_SIZE(fds); slot++) {
+		struct pl_fact *f;
+
+		if (slot == PL_PROG_MATCH && fd < 0)
+			continue;
+		f = pl_facts_add(&want, PL_FACT_PROGRAM);
+		if (!f) {
+			pl_facts_clear(&want);
+			return pl_fail(err, -ENOMEM, "mirror sessions: out of memory");
+		}
+		f->index = slot;
+		f->program.fd = fds[slot];
+		f->program.id = fd < 0 ? 0 : program_id(fd);
+	}
+	pl_reconcile_want(m->opts.reconcile, &m->programs, &want);
+	return pl_reconcile_reach(m->opts.reconcile, &m->programs, err);
 }
 
 int pl_mirrors_renew_program(struct pl_mirrors *m, struct pl_error *err)
@@ -128,8 +174,14 @@ int pl_mirrors_renew_program(struct pl_mirrors *m, struct pl_error *err)
 		if (fd < 0)
 			return fd;
 	}
-	r = pl_write_program(m->opts.dp, PL_PROG_MATCH, fd);
-	return r < 0 ? pl_fail(err, r, "put the match program in place: %s", strerror(-r)) : 0;
+	r = want_programs(m, fd, err);
+	if (r < 0) {
+		(void)want_programs(m, m->match_fd, NULL);
+		return r;
+	}
+	pl_closep(&m->match_fd);
+	m->match_fd = TAKE_FD(fd);
+	return 0;
 }
 
 void pl_mirrors_renew_program_or_log(struct pl_mirrors *m)

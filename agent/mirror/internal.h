@@ -7,13 +7,17 @@
 #define PODLANE_MIRROR_INTERNAL_H
 
 #include "filter/filter.h"
+#include "mirror/compile.h"
 #include "mirror/device.h"
 #include "mirror/mirrors.h"
 #include "mirror/spec.h"
+#include "reconcile/reconcile.h"
 
 struct pl_session {
 	struct pl_mirror_spec spec;
-	struct pl_filter *filter; /* NULL: every packet */
+	struct pl_filter *filter; /* NULL: every packet, unless it is yet to be compiled */
+	struct pl_compilation *compilation;
+	char uncompiled[256]; /* why the filter is not compiled, for people; "": it is */
 	uint32_t id;
 	uint64_t expires_ns; /* CLOCK_MONOTONIC; 0: never */
 	bool declared;	     /* by the daemon's configuration */
@@ -27,7 +31,11 @@ struct pl_session {
 struct pl_mirrors {
 	struct pl_mirrors_opts opts;
 	struct pl_session *slots[PL_MIRRORS_MAX];
-	struct pl_mirror applied[PL_MIRRORS_MAX]; /* what pl_mirrors[] holds */
+	struct pl_mirror said[PL_MIRRORS_MAX]; /* what pl_mirrors[] is to hold */
+	/* Facts: the slots; programs to copy with; on the stage; on each tunnel. */
+	struct pl_fact_owner sessions, programs, drain_facts, sinks[PL_MIRRORS_MAX];
+	int match_fd; /* the match program; -1: none */
+	bool started; /* what is wanted is reached at once, and no longer by the first resync */
 	struct event *timer;
 	uint32_t next_id;
 	unsigned int next_slot;		   /* slots are reused as late as can be */
@@ -51,8 +59,9 @@ uint32_t pl_session_snaplen(const struct pl_session *s);
 bool pl_mirrors_stage_needed(const struct pl_mirrors *m);
 /* Makes or removes the stage, as the sessions need it. */
 int pl_mirrors_fit_stage(struct pl_mirrors *m, struct pl_error *err);
-/* Of devices that are no more, or go now: that of @without; PL_MIRRORS_MAX: none. */
-void pl_mirrors_drop_attachments(struct pl_mirrors *m, unsigned int without);
+/* The program of @hook on a device, and nowhere else; @ifindex 0: nowhere. */
+int pl_mirrors_attach(struct pl_mirrors *m, struct pl_fact_owner *owner, enum pl_hook hook,
+		      uint32_t ifindex, struct pl_error *err);
 void pl_session_remove_tunnel(struct pl_mirrors *m, unsigned int slot);
 /* What an earlier run left behind, and no session needs. */
 void pl_mirrors_sweep_devices(struct pl_mirrors *m);
@@ -69,10 +78,10 @@ const struct pl_endpoint *pl_session_target_endpoint(const struct pl_mirrors *m,
 
 void pl_mirrors_session_views(const struct pl_mirrors *m,
 			      struct pl_mirror_view views[PL_MIRRORS_MAX]);
-void pl_mirrors_store_masks(const struct pl_mirrors *m, const struct pl_mirror_view *views,
-			    const struct pl_endpoint *pod);
+void pl_mirrors_want_masks(const struct pl_mirrors *m, const struct pl_mirror_view *views,
+			   const struct pl_endpoint *pod);
 /*
- * Brings the datapath to what the sessions are now. No packet is matched by halves: a slot that
+ * Says the facts of what the sessions are now. No packet is matched by halves: a slot that
  * changes is off first, masks follow, then it is on.
  */
 void pl_mirrors_converge(struct pl_mirrors *m);
@@ -86,10 +95,13 @@ void pl_mirrors_renew_program_or_log(struct pl_mirrors *m);
 
 /*
  * A session of @spec (taken over, also on failure) in a free slot, not yet running. -EINVAL: the
- * filter; -ENOSPC: every slot is taken.
+ * filter's program; -ENOSPC: every slot is taken. A filter of the configuration is compiled by a
+ * child, and the session pauses until then.
  */
-int pl_session_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, unsigned int *ret_slot,
-		   struct pl_error *err);
+int pl_session_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, bool declared,
+		   unsigned int *ret_slot, struct pl_error *err);
+/* Has a filter compiled of which the program is not known. */
+void pl_session_compile(struct pl_mirrors *m, unsigned int slot);
 /* Runs again in a second, if a session has a deadline. */
 void pl_mirrors_arm_timer(struct pl_mirrors *m);
 void pl_mirrors_on_timer(int fd, short what, void *mirrors);

@@ -32,6 +32,7 @@ static void release(struct pl_mirrors *m)
 	pl_mirrors_renew_program_or_log(m);
 }
 
+/* Marks it: those that end together are released together, with one match program. */
 static void expire(struct pl_mirrors *m, unsigned int slot, const char *why)
 {
 	struct pl_session *s = m->slots[slot];
@@ -40,13 +41,23 @@ static void expire(struct pl_mirrors *m, unsigned int slot, const char *why)
 	s->target = 0;
 	snprintf(s->why, sizeof(s->why), "%s", why);
 	pl_info("mirror session ends name=%s why=\"%s\"", s->spec.name, why);
-	release(m);
-	pl_session_remove_tunnel(m, slot);
-	if (pl_session_save(m, slot) < 0)
-		pl_warn("mirror session not recorded name=%s", s->spec.name);
 }
 
-void pl_session_remove(struct pl_mirrors *m, unsigned int slot)
+static void release_expired(struct pl_mirrors *m, uint64_t expired)
+{
+	if (!expired)
+		return;
+	release(m);
+	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
+		if (!(expired & 1ULL << slot))
+			continue;
+		pl_session_remove_tunnel(m, slot);
+		if (pl_session_save(m, slot) < 0)
+			pl_warn("mirror session not recorded name=%s", m->slots[slot]->spec.name);
+	}
+}
+
+void pl_session_remove(struct pl_mirrors *m, unsigned int slot, json_t **ret_counters)
 {
 	struct pl_session *s = m->slots[slot];
 
@@ -55,6 +66,8 @@ void pl_session_remove(struct pl_mirrors *m, unsigned int slot)
 	release(m);
 	pl_session_remove_tunnel(m, slot);
 	pl_session_forget(m, s->spec.name);
+	if (ret_counters)
+		*ret_counters = pl_session_counters_json(m, slot);
 	pl_session_freep(&m->slots[slot]);
 	pl_mirrors_converge(m);
 }
@@ -71,7 +84,7 @@ static bool is_spent(const struct pl_mirrors *m, unsigned int slot)
 void pl_mirrors_on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct pl_mirrors *m = arg;
-	uint64_t now = pl_now_ns();
+	uint64_t now = pl_now_ns(), expired = 0;
 	PL_TURN("mirror sessions");
 
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
@@ -85,7 +98,9 @@ void pl_mirrors_on_timer(evutil_socket_t fd, short what, void *arg)
 			expire(m, slot, "its copies are made");
 		else if (pl_session_is_tunnel(s) && !s->target && pl_session_resolve(m, slot))
 			pl_mirrors_sync(m);
+		expired |= (uint64_t)s->expired << slot;
 	}
+	release_expired(m, expired);
 	pl_mirrors_arm_timer(m);
 }
 
@@ -112,13 +127,78 @@ static int take_slot(struct pl_mirrors *m, unsigned int *ret, struct pl_error *e
 			"there are %d mirror sessions already, the most there can be; delete "
 			"one: podlane mirror list",
 			PL_MIRRORS_MAX);
-	pl_session_remove(m, oldest);
+	pl_session_remove(m, oldest, NULL);
 	*ret = oldest;
 	return 0;
 }
 
-int pl_session_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, unsigned int *ret_slot,
-		   struct pl_error *err)
+/* What the session was waiting for; the command's word is not believed, but checked. */
+static int take_program(struct pl_mirrors *m, struct pl_session *s, const char *program,
+			struct pl_error *err)
+{
+	int r = pl_filter_parse(s->spec.filter, program, &s->filter, err);
+
+	if (r < 0)
+		return r;
+	r = pl_mirrors_renew_program(m, err);
+	if (r < 0)
+		pl_filter_freep(&s->filter);
+	return r;
+}
+
+static void on_compiled(void *arg, unsigned int slot, const char *program,
+			const struct pl_error *failed)
+{
+	struct pl_mirrors *m = arg;
+	struct pl_session *s = m->slots[slot];
+	struct pl_error err = {0};
+
+	if (failed)
+		err = *failed;
+	else
+		(void)take_program(m, s, program, &err);
+	pl_compilation_freep(&s->compilation);
+	snprintf(s->uncompiled, sizeof(s->uncompiled), "%.250s", err.text);
+	if (err.code < 0) {
+		pl_error_log("filter of mirror session not compiled name=%s error=\"%s\"",
+			     s->spec.name, err.text);
+		return;
+	}
+	pl_mirrors_sync(m);
+	if (pl_session_save(m, slot) < 0)
+		pl_warn("mirror session not recorded name=%s", s->spec.name);
+}
+
+void pl_session_compile(struct pl_mirrors *m, unsigned int slot)
+{
+	struct pl_session *s = m->slots[slot];
+	struct pl_error err = {0};
+
+	snprintf(s->uncompiled, sizeof(s->uncompiled), "its filter is being compiled");
+	if (pl_compilation_start(m->opts.base, s->spec.filter, on_compiled, m, slot,
+				 &s->compilation, &err) < 0) {
+		snprintf(s->uncompiled, sizeof(s->uncompiled), "%.250s", err.text);
+		pl_error_log("filter of mirror session not compiled name=%s error=\"%s\"",
+			     s->spec.name, err.text);
+	}
+}
+
+static int make_filter(struct pl_session *s, bool declared, struct pl_error *err)
+{
+	pl_autofree char *program = TAKE_PTR(s->spec.program);
+
+	if (program)
+		return pl_filter_parse(s->spec.filter, program, &s->filter, err);
+	if (s->spec.filter && !declared)
+		return pl_fail(
+			err, -EINVAL,
+			"program: it is missing: podlaned compiles no filters; \"podlane mirror "
+			"compile\" does");
+	return 0;
+}
+
+int pl_session_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, bool declared,
+		   unsigned int *ret_slot, struct pl_error *err)
 {
 	pl_cleanup(pl_session_freep) struct pl_session *s = calloc(1, sizeof(*s));
 	int r;
@@ -129,7 +209,8 @@ int pl_session_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, unsigned i
 	}
 	s->spec = *spec;
 	*spec = (struct pl_mirror_spec){0};
-	r = s->spec.filter ? pl_filter_compile(s->spec.filter, &s->filter, err) : 0;
+	s->declared = declared;
+	r = make_filter(s, declared, err);
 	if (!r)
 		r = take_slot(m, ret_slot, err);
 	if (r < 0)
@@ -138,6 +219,8 @@ int pl_session_new(struct pl_mirrors *m, struct pl_mirror_spec *spec, unsigned i
 	if (s->spec.seconds)
 		s->expires_ns = pl_now_ns() + s->spec.seconds * 1000000000ULL;
 	m->slots[*ret_slot] = TAKE_PTR(s);
+	if (m->slots[*ret_slot]->spec.filter && !m->slots[*ret_slot]->filter)
+		pl_session_compile(m, *ret_slot);
 	pl_mirrors_arm_timer(m);
 	return 0;
 }

@@ -8,13 +8,13 @@
 
 #include "mirror/internal.h"
 
-static void read_applied(struct pl_mirrors *m)
+static void read_said(struct pl_mirrors *m)
 {
 	m->next_id = 1;
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
-		(void)pl_datapath_mirror_get(m->opts.dp, slot, &m->applied[slot]);
-		if (m->applied[slot].id >= m->next_id)
-			m->next_id = m->applied[slot].id + 1;
+		(void)pl_datapath_mirror_get(m->opts.dp, slot, &m->said[slot]);
+		if (m->said[slot].id >= m->next_id)
+			m->next_id = m->said[slot].id + 1;
 	}
 }
 
@@ -26,22 +26,29 @@ int pl_mirrors_new(const struct pl_mirrors_opts *opts, struct pl_mirrors **ret,
 	if (!m)
 		return pl_fail(err, -ENOMEM, "mirror sessions: out of memory");
 	m->opts = *opts;
+	m->match_fd = -1;
 	m->timer = evtimer_new(opts->base, pl_mirrors_on_timer, m);
 	if (!m->timer)
 		return pl_fail(err, -ENOMEM, "mirror sessions: out of memory");
-	read_applied(m);
+	read_said(m);
 	pl_sessions_load(m);
 	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
 		if (m->slots[slot] && m->slots[slot]->id >= m->next_id)
 			m->next_id = m->slots[slot]->id + 1;
-	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
-		if (m->slots[slot])
-			(void)pl_session_resolve(m, slot);
+	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
+		const struct pl_session *s = m->slots[slot];
+
+		if (!s)
+			continue;
+		(void)pl_session_resolve(m, slot);
+		/* A record of a podlaned that compiled by itself. */
+		if (s->spec.filter && !s->filter && !s->expired)
+			pl_session_compile(m, slot);
+	}
 	pl_mirrors_renew_program_or_log(m);
 	pl_mirrors_sync(m);
 	pl_mirrors_take_declared(m);
 	pl_mirrors_sweep_devices(m);
-	pl_mirrors_drop_attachments(m, PL_MIRRORS_MAX);
 	pl_mirrors_arm_timer(m);
 	*ret = TAKE_PTR(m);
 	return 0;
@@ -61,8 +68,14 @@ void pl_mirrors_freep(struct pl_mirrors **mirrors)
 
 	if (!m)
 		return;
-	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
+	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++) {
 		pl_session_freep(&m->slots[slot]);
+		pl_reconcile_drop(m->opts.reconcile, &m->sinks[slot]);
+	}
+	pl_reconcile_drop(m->opts.reconcile, &m->sessions);
+	pl_reconcile_drop(m->opts.reconcile, &m->programs);
+	pl_reconcile_drop(m->opts.reconcile, &m->drain_facts);
+	pl_closep(&m->match_fd);
 	if (m->timer)
 		event_free(m->timer);
 	free(m);
@@ -99,7 +112,7 @@ void pl_mirrors_pod_changed(struct pl_mirrors *m, const struct pl_endpoint *pod)
 		return;
 	}
 	pl_mirrors_session_views(m, views);
-	pl_mirrors_store_masks(m, views, pod);
+	pl_mirrors_want_masks(m, views, pod);
 }
 
 void pl_mirrors_pod_gone(struct pl_mirrors *m, const struct pl_endpoint *pod)
@@ -132,7 +145,7 @@ void pl_mirrors_link_event(struct pl_mirrors *m, const struct pl_nl_link *link, 
 		return;
 	if (gone && link->ifindex == m->stage) {
 		m->stage = m->drain = 0;
-		pl_mirrors_drop_attachments(m, PL_MIRRORS_MAX);
+		(void)pl_mirrors_attach(m, &m->drain_facts, PL_HOOK_STAGE, 0, NULL);
 		pl_mirrors_converge(m);
 		changed = true;
 	}
@@ -146,6 +159,7 @@ void pl_mirrors_resync(struct pl_mirrors *m)
 {
 	if (!m)
 		return;
+	m->started = true;
 	(void)resolve_all(m, true);
 	pl_mirrors_sync(m);
 }

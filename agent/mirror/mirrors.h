@@ -17,13 +17,17 @@ struct pl_mirrors_opts {
 	struct event_base *base;
 	struct pl_nl *nl;
 	struct pl_datapath *dp;
+	struct pl_reconcile *reconcile;
 	struct pl_host *host;
 	struct pl_endpoints *endpoints;
 	const char *run_dir;
 	const json_t *declared; /* array: the configuration's sessions */
 };
 
-/* Sessions of earlier runs and of the settings are in place after it; bad ones are logged. */
+/*
+ * Says the facts of the sessions of earlier runs and of the settings, for the first resync; bad
+ * ones are logged.
+ */
 int pl_mirrors_new(const struct pl_mirrors_opts *opts, struct pl_mirrors **ret,
 		   struct pl_error *err);
 void pl_mirrors_freep(struct pl_mirrors **mirrors);
@@ -37,8 +41,11 @@ int pl_mirrors_add(struct pl_mirrors *mirrors, const json_t *j, bool declared,
 		   unsigned int *ret_slot, struct pl_error *err);
 /* The slot of the session called @name, PL_MIRRORS_MAX where there is none. */
 unsigned int pl_mirrors_find(const struct pl_mirrors *mirrors, const char *name);
-/* Its slot is free after it; devices and record go too. */
-void pl_session_remove(struct pl_mirrors *mirrors, unsigned int slot);
+/*
+ * Its slot is free after it; devices and record go too. @ret_counters: what came until the very
+ * end, caller owns; NULL: nobody asks.
+ */
+void pl_session_remove(struct pl_mirrors *mirrors, unsigned int slot, json_t **ret_counters);
 /* The session in @slot as a reply gives it, and its counters alone; caller owns. */
 json_t *pl_session_json(const struct pl_mirrors *mirrors, unsigned int slot);
 json_t *pl_session_counters_json(const struct pl_mirrors *mirrors, unsigned int slot);
@@ -61,8 +68,6 @@ void pl_mirrors_pod_changed(struct pl_mirrors *mirrors, const struct pl_endpoint
 void pl_mirrors_pod_gone(struct pl_mirrors *mirrors, const struct pl_endpoint *pod);
 /* A link came, changed or (@gone) went: targets pause and resume. */
 void pl_mirrors_link_event(struct pl_mirrors *mirrors, const struct pl_nl_link *link, bool gone);
-/* Puts back what somebody took of the sessions' part of the datapath. */
-void pl_mirrors_repair(struct pl_mirrors *mirrors);
 /* The link cache was filled anew: every target and mask is checked again. */
 void pl_mirrors_resync(struct pl_mirrors *mirrors);
 

@@ -25,9 +25,11 @@ int pl_session_save(const struct pl_mirrors *m, unsigned int slot)
 	const struct pl_session *s = m->slots[slot];
 	char dir[512], path[512], file[PL_MIRROR_NAME_MAX + 8];
 	pl_autojson json_t *j = NULL;
-	pl_autofree char *text = NULL;
+	pl_autofree char *text = NULL, *program = s->filter ? pl_filter_format(s->filter) : NULL;
 	int r;
 
+	if (s->filter && !program)
+		return -ENOMEM;
 	snprintf(file, sizeof(file), "%s.json", s->spec.name);
 	r = record_path(m, "", dir, sizeof(dir));
 	if (!r)
@@ -36,11 +38,12 @@ int pl_session_save(const struct pl_mirrors *m, unsigned int slot)
 		r = pl_mkdir_p(dir, 0700);
 	if (r < 0)
 		return r;
-	j = json_pack("{s:i, s:o, s:i, s:I, s:I, s:b, s:b, s:s, s:I}", "version", RECORD_VERSION,
-		      "session", pl_mirror_spec_to_json(&s->spec), "slot", (int)slot, "id",
-		      (json_int_t)s->id, "expiresNs", (json_int_t)s->expires_ns, "declared",
-		      s->declared, "expired", s->expired, "why", s->expired ? s->why : "",
-		      "ifindex", (json_int_t)s->target);
+	j = json_pack("{s:i, s:o, s:i, s:I, s:I, s:b, s:b, s:s, s:I, s:s*}", "version",
+		      RECORD_VERSION, "session", pl_mirror_spec_to_json(&s->spec), "slot",
+		      (int)slot, "id", (json_int_t)s->id, "expiresNs", (json_int_t)s->expires_ns,
+		      "declared", s->declared, "expired", s->expired, "why",
+		      s->expired ? s->why : "", "ifindex", (json_int_t)s->target, "program",
+		      program);
 	text = j ? json_dumps(j, JSON_INDENT(1)) : NULL;
 	if (!text)
 		return -ENOMEM;
@@ -79,15 +82,16 @@ static int read_session(const json_t *j, struct pl_session *s, unsigned int *ret
 {
 	json_int_t slot = -1, id = 0, expires = 0, ifindex = 0;
 	int version = 0, declared = 0, expired = 0;
-	const char *why = "";
+	const char *why = "", *program = NULL;
 	json_t *session = NULL;
 	json_error_t unpack;
 	int r;
 
-	if (json_unpack_ex((json_t *)j, &unpack, 0, "{s:i, s:o, s:I, s:I, s:I, s:b, s:b, s:s, s:I}",
-			   "version", &version, "session", &session, "slot", &slot, "id", &id,
-			   "expiresNs", &expires, "declared", &declared, "expired", &expired, "why",
-			   &why, "ifindex", &ifindex))
+	if (json_unpack_ex((json_t *)j, &unpack, 0,
+			   "{s:i, s:o, s:I, s:I, s:I, s:b, s:b, s:s, s:I, s?s}", "version",
+			   &version, "session", &session, "slot", &slot, "id", &id, "expiresNs",
+			   &expires, "declared", &declared, "expired", &expired, "why", &why,
+			   "ifindex", &ifindex, "program", &program))
 		return pl_fail(err, -EINVAL, "%s", unpack.text);
 	if (version != RECORD_VERSION)
 		return pl_fail(err, -EINVAL, "version: %d is not %d", version, RECORD_VERSION);
@@ -95,8 +99,8 @@ static int read_session(const json_t *j, struct pl_session *s, unsigned int *ret
 	    ifindex < 0 || ifindex > UINT32_MAX)
 		return pl_fail(err, -EINVAL, "slot, id, expiresNs or ifindex out of range");
 	r = pl_mirror_spec_parse(session, &s->spec, err);
-	if (!r && s->spec.filter)
-		r = pl_filter_compile(s->spec.filter, &s->filter, err);
+	if (!r && s->spec.filter && program)
+		r = pl_filter_parse(s->spec.filter, program, &s->filter, err);
 	s->id = (uint32_t)id;
 	s->expires_ns = (uint64_t)expires;
 	s->declared = declared;

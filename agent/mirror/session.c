@@ -10,6 +10,7 @@ void pl_session_freep(struct pl_session **session)
 
 	if (!s)
 		return;
+	pl_compilation_freep(&s->compilation);
 	pl_mirror_spec_clear(&s->spec);
 	pl_filter_freep(&s->filter);
 	free(s);
@@ -32,7 +33,8 @@ bool pl_session_needs_stage(const struct pl_session *s)
 
 bool pl_session_is_running(const struct pl_mirrors *m, const struct pl_session *s)
 {
-	return s && !s->expired && s->target && (!pl_session_needs_stage(s) || m->stage);
+	return s && !s->expired && !s->uncompiled[0] && s->target &&
+	       (!pl_session_needs_stage(s) || m->stage);
 }
 
 bool pl_session_is_tunnel(const struct pl_session *s)

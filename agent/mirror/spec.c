@@ -289,22 +289,29 @@ static int parse_amount(const json_t *j, struct pl_mirror_spec *spec, struct pl_
 
 static int parse_filter(const json_t *j, struct pl_mirror_spec *spec, struct pl_error *err)
 {
-	const char *filter = NULL;
+	const char *filter = NULL, *program = NULL;
 	int r = get_text(j, "filter", &filter, err);
 
+	if (!r)
+		r = get_text(j, "program", &program, err);
+	if (!r && program && !filter)
+		r = pl_fail(err, -EINVAL, "program: \"filter\" must say its words");
 	if (r < 0 || !filter)
 		return r;
 	if (strlen(filter) > PL_FILTER_EXPR_MAX)
 		return pl_fail(err, -EINVAL, "filter: longer than %d bytes", PL_FILTER_EXPR_MAX);
 	spec->filter = strdup(filter);
-	return spec->filter ? 0 : pl_fail(err, -ENOMEM, "filter: out of memory");
+	spec->program = program ? strdup(program) : NULL;
+	return spec->filter && (spec->program || !program)
+		       ? 0
+		       : pl_fail(err, -ENOMEM, "filter: out of memory");
 }
 
 int pl_mirror_spec_parse(const json_t *j, struct pl_mirror_spec *ret, struct pl_error *err)
 {
 	static const char *const keys[] = {
-		"op",	  "v",	  "name",    "endpoints", "direction",	  "filter", "target",
-		"sample", "rate", "snaplen", "expire",	  "includeDrops", NULL,
+		"op",	  "v",	    "name", "endpoints", "direction", "filter",	      "program",
+		"target", "sample", "rate", "snaplen",	 "expire",    "includeDrops", NULL,
 	};
 	int r;
 
@@ -337,6 +344,7 @@ void pl_mirror_spec_clear(struct pl_mirror_spec *spec)
 		free(spec->endpoints[i]);
 	free(spec->endpoints);
 	free(spec->filter);
+	free(spec->program);
 	*spec = (struct pl_mirror_spec){0};
 }
 

@@ -37,7 +37,8 @@ struct pl_mirror_spec {
 	char **endpoints; /* where not all: names as pl_record_is_called() takes them */
 	size_t n_endpoints;
 	bool out, in;
-	char *filter; /* NULL: every packet */
+	char *filter;  /* NULL: every packet */
+	char *program; /* what it compiles to, see pl_filter_parse(); NULL: not said */
 	struct pl_mirror_target target;
 	uint32_t sample; /* 1 in so many; 1: all */
 	bool flows;
@@ -49,11 +50,12 @@ struct pl_mirror_spec {
 
 /*
  * Unknown keys: -ENOTSUP with the nearest one named. Values out of place: -EINVAL with the key.
- * "op" and "v" may stand beside them. The filter is not compiled. *ret is to be ended with
- * pl_mirror_spec_clear(), also after a failure.
+ * "op" and "v" may stand beside them. The filter's program is not looked at. *ret is to be ended
+ * with pl_mirror_spec_clear(), also after a failure.
  */
 int pl_mirror_spec_parse(const json_t *j, struct pl_mirror_spec *ret, struct pl_error *err);
-/* The inverse, canonical: equal sessions give equal objects. Caller owns. */
+/* The inverse, canonical and without the program: equal sessions give equal objects. Caller owns.
+ */
 json_t *pl_mirror_spec_to_json(const struct pl_mirror_spec *spec);
 void pl_mirror_spec_clear(struct pl_mirror_spec *spec);
 

@@ -5,7 +5,23 @@
  */
 #include "common/log.h"
 #include "mirror/internal.h"
-#include "reconcile/write.h"
+
+int pl_mirrors_attach(struct pl_mirrors *m, struct pl_fact_owner *owner, enum pl_hook hook,
+		      uint32_t ifindex, struct pl_error *err)
+{
+	struct pl_facts want = {0};
+
+	if (ifindex) {
+		struct pl_fact *f = pl_facts_add(&want, PL_FACT_ATTACH);
+
+		if (!f)
+			return pl_fail(err, -ENOMEM, "mirror sessions: out of memory");
+		f->index = ifindex;
+		f->hook = hook;
+	}
+	pl_reconcile_want(m->opts.reconcile, owner, &want);
+	return pl_reconcile_reach(m->opts.reconcile, owner, err);
+}
 
 bool pl_mirrors_stage_needed(const struct pl_mirrors *m)
 {
@@ -25,57 +41,18 @@ int pl_mirrors_fit_stage(struct pl_mirrors *m, struct pl_error *err)
 	if (needed == (m->stage != 0))
 		return 0;
 	if (!needed) {
-		(void)pl_write_detach(m->opts.dp, PL_HOOK_STAGE, m->drain, err);
+		(void)pl_mirrors_attach(m, &m->drain_facts, PL_HOOK_STAGE, 0, NULL);
 		m->stage = m->drain = 0;
 		return pl_mirror_device_delete(m->opts.nl, PL_STAGE_DEVICE, err);
 	}
 	r = pl_mirror_stage_make(m->opts.nl, &link, err);
 	if (!r)
-		r = pl_write_attach(m->opts.dp, PL_HOOK_STAGE, link.peer_ifindex, err);
+		r = pl_mirrors_attach(m, &m->drain_facts, PL_HOOK_STAGE, link.peer_ifindex, err);
 	if (r < 0)
 		return r;
 	m->stage = link.ifindex;
 	m->drain = link.peer_ifindex;
 	return 0;
-}
-
-struct stale {
-	const struct pl_mirrors *m;
-	unsigned int without; /* a slot whose tunnel goes */
-	struct {
-		enum pl_hook hook;
-		uint32_t ifindex;
-	} v[2 * PL_MIRRORS_MAX];
-	size_t n;
-};
-
-static int collect_stale(const struct pl_attachment *a, void *arg)
-{
-	struct stale *stale = arg;
-	bool used = a->hook == PL_HOOK_STAGE && a->ifindex == stale->m->drain;
-
-	if ((a->hook != PL_HOOK_STAGE && a->hook != PL_HOOK_SINK) ||
-	    stale->n == PL_ARRAY_SIZE(stale->v))
-		return 0;
-	for (unsigned int slot = 0; slot < PL_MIRRORS_MAX; slot++)
-		used |= slot != stale->without && stale->m->slots[slot] &&
-			pl_session_is_tunnel(stale->m->slots[slot]) &&
-			stale->m->slots[slot]->target == a->ifindex;
-	if (used)
-		return 0;
-	stale->v[stale->n].hook = a->hook;
-	stale->v[stale->n++].ifindex = a->ifindex;
-	return 0;
-}
-
-/* Of devices that are no more, or go now: that of @without; PL_MIRRORS_MAX: none. */
-void pl_mirrors_drop_attachments(struct pl_mirrors *m, unsigned int without)
-{
-	struct stale stale = {.m = m, .without = without};
-
-	(void)pl_datapath_each_attachment(m->opts.dp, collect_stale, &stale);
-	for (size_t i = 0; i < stale.n; i++)
-		(void)pl_write_detach(m->opts.dp, stale.v[i].hook, stale.v[i].ifindex, NULL);
 }
 
 void pl_session_remove_tunnel(struct pl_mirrors *m, unsigned int slot)
@@ -86,7 +63,7 @@ void pl_session_remove_tunnel(struct pl_mirrors *m, unsigned int slot)
 	if (!pl_session_is_tunnel(m->slots[slot]))
 		return;
 	pl_mirror_tunnel_name(slot, name);
-	pl_mirrors_drop_attachments(m, slot);
+	(void)pl_mirrors_attach(m, &m->sinks[slot], PL_HOOK_SINK, 0, NULL);
 	if (pl_mirror_device_delete(m->opts.nl, name, &err) < 0)
 		pl_warn("tunnel of mirror session not removed device=%s error=\"%s\"", name,
 			err.text);

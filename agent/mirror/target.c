@@ -5,7 +5,6 @@
 #include "common/log.h"
 #include "endpoint/table.h"
 #include "mirror/internal.h"
-#include "reconcile/write.h"
 
 const struct pl_endpoint *pl_session_target_endpoint(const struct pl_mirrors *m,
 						     const struct pl_session *s)
@@ -74,15 +73,19 @@ static bool resolve_tunnel(struct pl_mirrors *m, unsigned int slot)
 	    link.ifindex == s->target &&
 	    strcmp(link.kind, pl_mirror_tunnel_kind(&s->spec.target)) == 0) {
 		set_target(s, &link);
+		/* Taken over from an earlier run: it is there, or the timer tries again. */
+		(void)pl_mirrors_attach(m, &m->sinks[slot], PL_HOOK_SINK, link.ifindex, NULL);
 		return true;
 	}
-	pl_mirrors_drop_attachments(m, slot);
+	(void)pl_mirrors_attach(m, &m->sinks[slot], PL_HOOK_SINK, 0, NULL);
 	r = pl_mirror_tunnel_make(m->opts.nl, slot, &s->spec.target, &link, &err);
 	/* Anyone could wrap packets for the host otherwise, past its uplinks' filters. */
 	if (!r) {
-		r = pl_write_attach(m->opts.dp, PL_HOOK_SINK, link.ifindex, &err);
-		if (r < 0)
+		r = pl_mirrors_attach(m, &m->sinks[slot], PL_HOOK_SINK, link.ifindex, &err);
+		if (r < 0) {
+			(void)pl_mirrors_attach(m, &m->sinks[slot], PL_HOOK_SINK, 0, NULL);
 			(void)pl_mirror_device_delete(m->opts.nl, name, NULL);
+		}
 	}
 	if (r < 0) {
 		snprintf(s->why, sizeof(s->why), "%.250s", err.text);
@@ -110,7 +113,7 @@ bool pl_session_resolve(struct pl_mirrors *m, unsigned int slot)
 		s->target = 0;
 	if (was && !there && !s->expired)
 		pl_warn("mirror session pauses name=%s why=\"%s\"", s->spec.name, s->why);
-	else if (!was && there && m->applied[slot].id == s->id)
+	else if (!was && there && m->said[slot].id == s->id)
 		pl_info("mirror session resumes name=%s ifindex=%u", s->spec.name, s->target);
 	return there;
 }

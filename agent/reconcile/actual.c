@@ -37,13 +37,9 @@ static int collect_addr(const struct pl_ip *ip, const struct pl_addr *v, void *a
 	return 0;
 }
 
-struct attachments {
-	struct pl_facts *actual, *desired;
-};
-
-static int add_attachment(struct pl_facts *facts, const struct pl_attachment *a)
+static int collect_attachment(const struct pl_attachment *a, void *arg)
 {
-	struct pl_fact *f = pl_facts_add(facts, PL_FACT_ATTACH);
+	struct pl_fact *f = pl_facts_add(arg, PL_FACT_ATTACH);
 
 	if (!f)
 		return -ENOMEM;
@@ -53,14 +49,78 @@ static int add_attachment(struct pl_facts *facts, const struct pl_attachment *a)
 	return 0;
 }
 
-static int collect_attachment(const struct pl_attachment *a, void *arg)
+static int collect_endpoints(struct pl_datapath *dp, struct pl_facts *ret)
 {
-	const struct attachments *to = arg;
-	int r = 0;
+	const struct pl_endpoint_info *slots = pl_datapath_slots(dp);
 
-	if (a->hook == PL_HOOK_STAGE || a->hook == PL_HOOK_SINK)
-		r = add_attachment(to->desired, a);
-	return r ?: add_attachment(to->actual, a);
+	for (uint32_t id = 1; id < pl_datapath_max_endpoints(dp); id++) {
+		struct pl_fact *f;
+
+		if (!slots[id].ifindex)
+			continue;
+		f = pl_facts_add(ret, PL_FACT_ENDPOINT);
+		if (!f)
+			return -ENOMEM;
+		f->index = id;
+		f->endpoint = slots[id];
+	}
+	return 0;
+}
+
+static int collect_programs(struct pl_datapath *dp, struct pl_facts *ret)
+{
+	for (uint32_t slot = 0; slot < PL_PROG_SLOTS; slot++) {
+		uint32_t id = pl_datapath_program_id(dp, slot);
+		struct pl_fact *f = id ? pl_facts_add(ret, PL_FACT_PROGRAM) : NULL;
+
+		if (id && !f)
+			return -ENOMEM;
+		if (!f)
+			continue;
+		f->index = slot;
+		f->program.id = id;
+	}
+	return 0;
+}
+
+static int collect_mirrors(struct pl_datapath *dp, struct pl_facts *ret)
+{
+	static const struct pl_mirror none;
+
+	for (uint32_t slot = 0; slot < PL_MIRRORS_MAX; slot++) {
+		struct pl_mirror there;
+		struct pl_fact *f;
+		int r = pl_datapath_mirror_get(dp, slot, &there);
+
+		if (r < 0)
+			return r;
+		if (!memcmp(&there, &none, sizeof(there)))
+			continue;
+		f = pl_facts_add(ret, PL_FACT_MIRROR);
+		if (!f)
+			return -ENOMEM;
+		f->index = slot;
+		f->mirror = there;
+	}
+	return 0;
+}
+
+static int collect_networks(struct pl_datapath *dp, const struct pl_facts *desired,
+			    struct pl_facts *ret)
+{
+	for (size_t i = 0; i < desired->n; i++) {
+		const struct pl_fact *want = &desired->v[i];
+		struct pl_fact *f;
+
+		if (want->kind != PL_FACT_NETWORKS || !pl_actual_holds(dp, want))
+			continue;
+		f = pl_facts_add(ret, PL_FACT_NETWORKS);
+		if (!f)
+			return -ENOMEM;
+		*f = *want;
+		return 0;
+	}
+	return 0;
 }
 
 static int compare_facts(const void *a, const void *b)
@@ -85,32 +145,27 @@ static void fold_twins(struct pl_facts *facts, size_t first)
 	facts->n = n;
 }
 
-int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret, struct pl_facts *desired)
+int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret, const struct pl_facts *desired)
 {
-	const struct pl_endpoint_info *slots = pl_datapath_slots(dp);
-	struct attachments to = {ret, desired};
 	size_t first;
 	int r;
 
-	for (uint32_t id = 1; id < pl_datapath_max_endpoints(dp); id++) {
-		struct pl_fact *f;
-
-		if (!slots[id].ifindex)
-			continue;
-		f = pl_facts_add(ret, PL_FACT_ENDPOINT);
-		if (!f)
-			return -ENOMEM;
-		f->index = id;
-		f->endpoint = slots[id];
-	}
-	r = pl_datapath_link_each(dp, collect_link, ret);
+	r = collect_networks(dp, desired, ret);
+	if (!r)
+		r = collect_endpoints(dp, ret);
+	if (!r)
+		r = collect_programs(dp, ret);
+	if (!r)
+		r = collect_mirrors(dp, ret);
+	if (!r)
+		r = pl_datapath_link_each(dp, collect_link, ret);
 	if (!r)
 		r = pl_datapath_tunnel_each(dp, collect_tunnel, ret);
 	if (!r)
 		r = pl_datapath_addr_each(dp, collect_addr, ret);
 	first = ret->n;
 	if (!r)
-		r = pl_datapath_each_attachment(dp, collect_attachment, &to);
+		r = pl_datapath_each_attachment(dp, collect_attachment, ret);
 	fold_twins(ret, first);
 	return r;
 }
@@ -120,6 +175,15 @@ bool pl_actual_holds(struct pl_datapath *dp, const struct pl_fact *f)
 	struct pl_fact there = {.kind = f->kind};
 
 	switch (f->kind) {
+	case PL_FACT_NETWORKS:
+		return pl_datapath_networks_hold(dp, f->networks.rules, f->networks.n);
+	case PL_FACT_PROGRAM:
+		there.program.id = pl_datapath_program_id(dp, f->index);
+		break;
+	case PL_FACT_MIRROR:
+		if (pl_datapath_mirror_get(dp, f->index, &there.mirror))
+			return false;
+		break;
 	case PL_FACT_ENDPOINT:
 		there.endpoint = pl_datapath_slots(dp)[f->index];
 		break;

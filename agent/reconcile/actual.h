@@ -8,11 +8,10 @@
 #include "reconcile/facts.h"
 
 /*
- * Appends every fact that is in the maps or at a hook to @ret. At the mirrors' own hooks no fact
- * is desired: what runs there stays, so that it is appended to @desired too, but with the program
- * that it should be.
+ * Appends every fact that is in the maps or at a hook to @ret. The native networks are asked for as
+ * a whole: whether they are what @desired says.
  */
-int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret, struct pl_facts *desired);
+int pl_actual_collect(struct pl_datapath *dp, struct pl_facts *ret, const struct pl_facts *desired);
 
 /* Whether the fact is in the maps, or at the hook, as it says. */
 bool pl_actual_holds(struct pl_datapath *dp, const struct pl_fact *f);

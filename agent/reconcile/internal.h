@@ -20,8 +20,11 @@ struct pl_reconcile {
 	struct event *check; /* see repair.c */
 	struct pl_fact_owner *next_check;
 	bool any_suspect;
+	char text[512]; /* see pl_reconcile_lacks() */
 };
 
+/* Notes how a try ended, for pl_reconcile_lacks(). True where that is news. */
+bool pl_owner_note(struct pl_fact_owner *owner, int r, const struct pl_error *err);
 void pl_repair_tick(evutil_socket_t fd, short what, void *arg);
 
 #endif

@@ -49,13 +49,32 @@ static void reverse(struct pl_op *ops, size_t n)
 	}
 }
 
+static int turn_of(const struct pl_op *op)
+{
+	return op->pauses ? 0 : op->swaps ? 2 : 1;
+}
+
 /* Sets that swap programs go behind the others; the order is kept otherwise. */
 static void append_sets(struct pl_op *ops, const struct pl_op *sets, size_t n)
 {
-	for (int swaps = 0; swaps < 2; swaps++)
+	for (int turn = 0; turn < 3; turn++)
 		for (size_t i = 0; i < n; i++)
-			if (sets[i].swaps == (swaps != 0))
+			if (turn_of(&sets[i]) == turn)
 				*ops++ = sets[i];
+}
+
+/* Between its old and its new target, masks change too: no packet may meet a half of that. */
+static bool must_pause(const struct pl_fact *actual)
+{
+	return actual->kind == PL_FACT_MIRROR && actual->mirror.flags & PL_MIRROR_ACTIVE;
+}
+
+static struct pl_op pause_of(const struct pl_fact *actual)
+{
+	struct pl_op op = {.pauses = true, .fact = *actual};
+
+	op.fact.mirror.flags &= ~(uint32_t)PL_MIRROR_ACTIVE;
+	return op;
 }
 
 int pl_plan_make(struct pl_facts *desired, struct pl_facts *actual, struct pl_plan *ret)
@@ -66,7 +85,7 @@ int pl_plan_make(struct pl_facts *desired, struct pl_facts *actual, struct pl_pl
 	if (sort_unique(desired) || sort_unique(actual))
 		return -ENOMEM;
 	ops = reallocarray(NULL, desired->n + actual->n + 1, sizeof(*ops));
-	sets = reallocarray(NULL, desired->n + 1, sizeof(*sets));
+	sets = reallocarray(NULL, desired->n + actual->n + 1, sizeof(*sets));
 	if (!ops || !sets) {
 		free(ops);
 		free(sets);
@@ -85,6 +104,8 @@ int pl_plan_make(struct pl_facts *desired, struct pl_facts *actual, struct pl_pl
 			ops[n_del++] = (struct pl_op){.del = true, .fact = actual->v[a++]};
 			continue;
 		}
+		if (!c && must_pause(&actual->v[a]) && !pl_fact_same(&desired->v[d], &actual->v[a]))
+			sets[n_set++] = pause_of(&actual->v[a]);
 		if (c < 0 || !pl_fact_same(&desired->v[d], &actual->v[a]))
 			sets[n_set++] = (struct pl_op){
 				.swaps = !c && desired->v[d].kind == PL_FACT_ATTACH,

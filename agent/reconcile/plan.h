@@ -11,6 +11,7 @@
 
 struct pl_op {
 	bool del;	     /* else set */
+	bool pauses;	     /* a mirror session that is to change is switched off first */
 	bool swaps;	     /* a program that takes the place of another */
 	struct pl_fact fact; /* del: the actual one, set: the desired one */
 };
@@ -22,9 +23,9 @@ struct pl_plan {
 
 void pl_plan_clear(struct pl_plan *p);
 /*
- * Both sets are sorted in place. Deletions come first, sets after them, programs that take the
- * place of others last. Of desired facts with the same key the first added counts. 0 or -ENOMEM,
- * *ret untouched then.
+ * Both sets are sorted in place. Deletions come first, then mirror sessions that change are
+ * switched off, sets come after them, programs that take the place of others last. Of desired facts
+ * with the same key the first added counts. 0 or -ENOMEM, *ret untouched then.
  */
 int pl_plan_make(struct pl_facts *desired, struct pl_facts *actual, struct pl_plan *ret);
 

@@ -41,7 +41,18 @@ void pl_reconcile_drop(struct pl_reconcile *rec, struct pl_fact_owner *owner)
 	unlink_owner(rec, owner);
 	pl_facts_clear(&owner->applied);
 	pl_facts_clear(&owner->desired);
+	free(TAKE_PTR(owner->why));
 	owner->dirty = false;
+}
+
+bool pl_owner_note(struct pl_fact_owner *owner, int r, const struct pl_error *err)
+{
+	char *why = r < 0 ? strdup(err->text) : NULL;
+	bool same = why && owner->why ? !strcmp(why, owner->why) : why == owner->why;
+
+	free(owner->why);
+	owner->why = why;
+	return !same;
 }
 
 /* ---- carrying out ---- */
@@ -137,12 +148,16 @@ static void note_all_reached(struct pl_fact_owner *owner)
 }
 
 /* Owners say where a program is wanted; which one, and of which set, is the datapath's to know. */
-static void fill_attachments(struct pl_reconcile *rec, struct pl_facts *facts)
+static void fill_programs(struct pl_reconcile *rec, struct pl_facts *facts)
 {
-	for (size_t i = 0; i < facts->n; i++)
-		if (facts->v[i].kind == PL_FACT_ATTACH)
-			pl_datapath_wanted(rec->dp, facts->v[i].hook, facts->v[i].index,
-					   &facts->v[i].attach);
+	for (size_t i = 0; i < facts->n; i++) {
+		struct pl_fact *f = &facts->v[i];
+
+		if (f->kind == PL_FACT_ATTACH)
+			pl_datapath_wanted(rec->dp, f->hook, f->index, &f->attach);
+		else if (f->kind == PL_FACT_PROGRAM && f->program.fd < 0)
+			f->program.id = pl_datapath_mirror_program(rec->dp);
+	}
 }
 
 void pl_reconcile_want(struct pl_reconcile *rec, struct pl_fact_owner *owner,
@@ -152,15 +167,18 @@ void pl_reconcile_want(struct pl_reconcile *rec, struct pl_fact_owner *owner,
 	pl_facts_clear(&owner->desired);
 	owner->desired = *desired;
 	*desired = (struct pl_facts){0};
-	fill_attachments(rec, &owner->desired);
+	fill_programs(rec, &owner->desired);
 	owner->dirty = true;
 }
 
-int pl_reconcile_reach(struct pl_reconcile *rec, struct pl_fact_owner *owner, struct pl_error *err)
+/* Whether the outcome is news is what the timer asks: it does not say the same each second. */
+static int reach(struct pl_reconcile *rec, struct pl_fact_owner *owner, bool *ret_news,
+		 struct pl_error *err)
 {
 	struct pl_plan plan = {0};
 	int r;
 
+	*ret_news = false;
 	if (!owner->dirty)
 		return 0;
 	r = pl_plan_make(&owner->desired, &owner->applied, &plan);
@@ -174,9 +192,59 @@ int pl_reconcile_reach(struct pl_reconcile *rec, struct pl_fact_owner *owner, st
 			note_all_reached(owner);
 		pl_plan_clear(&plan);
 	}
+	*ret_news = pl_owner_note(owner, r, err);
 	if (r < 0)
 		pl_reconcile_retry_later(rec);
 	return r;
+}
+
+int pl_reconcile_reach(struct pl_reconcile *rec, struct pl_fact_owner *owner, struct pl_error *err)
+{
+	struct pl_error own = {0};
+	bool news;
+
+	return reach(rec, owner, &news, err ?: &own);
+}
+
+static int append_facts(struct pl_facts *all, const struct pl_facts *some)
+{
+	for (size_t i = 0; i < some->n; i++) {
+		struct pl_fact *f = pl_facts_add(all, some->v[i].kind);
+
+		if (!f)
+			return -ENOMEM;
+		*f = some->v[i];
+	}
+	return 0;
+}
+
+static struct pl_fact *find_fact(const struct pl_facts *facts, const struct pl_fact *like)
+{
+	for (size_t i = 0; i < facts->n; i++)
+		if (!pl_fact_compare(&facts->v[i], like))
+			return &facts->v[i];
+	return NULL;
+}
+
+int pl_reconcile_amend(struct pl_reconcile *rec, struct pl_fact_owner *owner,
+		       const struct pl_fact *fact, struct pl_error *err)
+{
+	struct pl_fact *there = find_fact(owner->dirty ? &owner->desired : &owner->applied, fact);
+
+	if (!there || pl_fact_same(there, fact))
+		return 0;
+	if (!owner->dirty) {
+		struct pl_facts desired = {0};
+
+		if (append_facts(&desired, &owner->applied) < 0) {
+			pl_facts_clear(&desired);
+			return pl_fail(err, -ENOMEM, "update the datapath: out of memory");
+		}
+		pl_reconcile_want(rec, owner, &desired);
+		there = find_fact(&owner->desired, fact);
+	}
+	*there = *fact;
+	return pl_reconcile_reach(rec, owner, err);
 }
 
 int pl_reconcile_withdraw(struct pl_reconcile *rec, struct pl_fact_owner *owner,
@@ -212,18 +280,6 @@ void pl_reconcile_device_gone(struct pl_reconcile *rec, struct pl_fact_owner *ow
 
 /* ---- all of it ---- */
 
-static int append_facts(struct pl_facts *all, const struct pl_facts *some)
-{
-	for (size_t i = 0; i < some->n; i++) {
-		struct pl_fact *f = pl_facts_add(all, some->v[i].kind);
-
-		if (!f)
-			return -ENOMEM;
-		*f = some->v[i];
-	}
-	return 0;
-}
-
 static const struct pl_facts *wanted(const struct pl_fact_owner *owner)
 {
 	return owner->dirty ? &owner->desired : &owner->applied;
@@ -248,7 +304,7 @@ int pl_reconcile_all(struct pl_reconcile *rec, struct pl_error *err)
 		r = append_facts(&all, wanted(o));
 	if (!r)
 		r = pl_actual_collect(rec->dp, &actual, &all);
-	fill_attachments(rec, &all);
+	fill_programs(rec, &all);
 	if (!r)
 		r = pl_plan_make(&all, &actual, &plan);
 	if (r < 0) {
@@ -262,10 +318,13 @@ int pl_reconcile_all(struct pl_reconcile *rec, struct pl_error *err)
 				o->desired = o->applied;
 				o->applied = (struct pl_facts){0};
 			}
-			if (r < 0)
+			fill_programs(rec, &o->desired);
+			if (r < 0) {
 				note_reached(o, &plan, false);
-			else
+			} else {
 				note_all_reached(o);
+				(void)pl_owner_note(o, 0, NULL);
+			}
 		}
 	}
 	pl_plan_clear(&plan);
@@ -298,6 +357,20 @@ static bool is_whole_due(struct pl_reconcile *rec, bool any_dirty)
 	return rec->waited % WHOLE_SECONDS == 0;
 }
 
+static void try_again(struct pl_reconcile *rec, struct pl_fact_owner *owner)
+{
+	bool failed_before = owner->why, news;
+	struct pl_error err = {0};
+	int r = reach(rec, owner, &news, &err);
+
+	if (r < 0 && news)
+		pl_warn("datapath update failed, trying again error=\"%s\"", err.text);
+	else if (r < 0)
+		pl_debug("datapath update failed again error=\"%s\"", err.text);
+	else if (failed_before)
+		pl_info("datapath is as it should be again");
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct pl_reconcile *rec = arg;
@@ -307,8 +380,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	rec->watcher.retry(rec->watcher.arg);
 	for (struct pl_fact_owner *o = rec->owners.next; o != &rec->owners; o = o->next) {
-		if (o->dirty && pl_reconcile_reach(rec, o, &err) < 0)
-			pl_warn("datapath update failed, trying again error=\"%s\"", err.text);
+		if (o->dirty)
+			try_again(rec, o);
 		any_dirty |= o->dirty;
 	}
 	if (is_whole_due(rec, any_dirty) && pl_reconcile_all(rec, &err) < 0)

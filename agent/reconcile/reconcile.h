@@ -16,6 +16,7 @@ struct pl_fact_owner {
 	struct pl_facts applied; /* what the datapath holds for it */
 	struct pl_facts desired; /* where that differs: what it must come to */
 	bool dirty;		 /* it differs */
+	char *why;		 /* the last try failed with it; NULL: it did not */
 	bool suspect;		 /* repair.c found the datapath without some of it */
 	uint8_t repairs;	 /* in a row: somebody else may want it otherwise */
 	uint64_t quiet_ns;	 /* until then it is left so */
@@ -23,8 +24,7 @@ struct pl_fact_owner {
 };
 
 struct pl_reconcile_watcher {
-	void (*retry)(void *arg);    /* called before what failed is tried again */
-	void (*repaired)(void *arg); /* a slot of pl_endpoints was overwritten: masks are gone */
+	void (*retry)(void *arg); /* called before what failed is tried again */
 	/* Four times a second: at what is nobody's fact. False: nothing can be repaired now. */
 	bool (*look)(void *arg);
 	void *arg;
@@ -46,6 +46,17 @@ void pl_reconcile_want(struct pl_reconcile *rec, struct pl_fact_owner *owner,
  * is tried again by the timer.
  */
 int pl_reconcile_reach(struct pl_reconcile *rec, struct pl_fact_owner *owner, struct pl_error *err);
+/*
+ * One of the owner's facts has another value from now on, and gets it at once. A fact that it does
+ * not want is no matter: it says so anew when it wants it.
+ */
+int pl_reconcile_amend(struct pl_reconcile *rec, struct pl_fact_owner *owner,
+		       const struct pl_fact *fact, struct pl_error *err);
+/*
+ * NULL: the datapath holds all that the owner wants. Else why it does not, in words that live until
+ * the next call.
+ */
+const char *pl_reconcile_lacks(struct pl_reconcile *rec, const struct pl_fact_owner *owner);
 /* The owner goes: the datapath holds nothing for it, or an error says what it still holds. */
 int pl_reconcile_withdraw(struct pl_reconcile *rec, struct pl_fact_owner *owner,
 			  struct pl_error *err);

@@ -23,6 +23,16 @@ static void log_repair(const struct pl_fact *f)
 	char ip[PL_IP_STRLEN];
 
 	switch (f->kind) {
+	case PL_FACT_NETWORKS:
+		pl_warn("datapath repaired object=networks");
+		return;
+	case PL_FACT_PROGRAM:
+		pl_warn("datapath repaired object=program name=%s",
+			f->index == PL_PROG_MATCH ? "match" : "pl_mirror");
+		return;
+	case PL_FACT_MIRROR:
+		pl_warn("datapath repaired object=mirror slot=%u", f->index);
+		return;
 	case PL_FACT_ENDPOINT:
 		pl_warn("datapath repaired object=endpoint slot=%u ifindex=%u", f->index,
 			f->endpoint.ifindex);
@@ -43,6 +53,77 @@ static void log_repair(const struct pl_fact *f)
 	}
 }
 
+/* In the words of an operator: what is not there. */
+static void describe(const struct pl_fact *f, char *text, size_t size)
+{
+	char ip[PL_IP_STRLEN];
+
+	switch (f->kind) {
+	case PL_FACT_NETWORKS:
+		snprintf(text, size, "the native networks are not as they should be");
+		return;
+	case PL_FACT_PROGRAM:
+		snprintf(text, size, "program %s is not in pl_programs",
+			 f->index == PL_PROG_MATCH ? "pl_match" : "pl_mirror");
+		return;
+	case PL_FACT_MIRROR:
+		snprintf(text, size, "slot %u of pl_mirrors is not as it should be", f->index);
+		return;
+	case PL_FACT_ENDPOINT:
+		snprintf(text, size, "slot %u of pl_endpoints is not as it should be", f->index);
+		return;
+	case PL_FACT_LINK:
+		snprintf(text, size, "pl_devices has no entry for device %u", f->index);
+		return;
+	case PL_FACT_TUNNEL:
+		snprintf(text, size, "pl_tunnel_ports has no entry for port %u", f->index);
+		return;
+	case PL_FACT_ATTACH:
+		snprintf(text, size, "program %s is not attached to device %u",
+			 pl_datapath_hook_name(f->hook), f->index);
+		return;
+	case PL_FACT_ADDR:
+		snprintf(text, size, "pl_addrs has no entry for %s", pl_ip_format(&f->ip, ip));
+		return;
+	}
+}
+
+static bool is_applied(const struct pl_fact_owner *o, const struct pl_fact *want)
+{
+	for (size_t i = 0; i < o->applied.n; i++)
+		if (!pl_fact_compare(&o->applied.v[i], want) &&
+		    pl_fact_same(&o->applied.v[i], want))
+			return true;
+	return false;
+}
+
+/* What could not be set; or what was left to somebody who takes it away again and again. */
+static const struct pl_fact *first_lack(struct pl_reconcile *rec, const struct pl_fact_owner *o)
+{
+	for (size_t i = 0; o->dirty && i < o->desired.n; i++)
+		if (!is_applied(o, &o->desired.v[i]))
+			return &o->desired.v[i];
+	for (size_t i = 0; !o->dirty && o->quiet_ns && i < o->applied.n; i++)
+		if (!pl_actual_holds(rec->dp, &o->applied.v[i]))
+			return &o->applied.v[i];
+	return NULL;
+}
+
+const char *pl_reconcile_lacks(struct pl_reconcile *rec, const struct pl_fact_owner *o)
+{
+	const struct pl_fact *lack = first_lack(rec, o);
+	char what[128];
+
+	if (!lack)
+		return NULL;
+	describe(lack, what, sizeof(what));
+	snprintf(rec->text, sizeof(rec->text), "%s: %.200s", what,
+		 !o->dirty ? "another program changes it repeatedly"
+		 : o->why  ? o->why
+			   : "it is tried again");
+	return rec->text;
+}
+
 static bool lacks(struct pl_reconcile *rec, const struct pl_fact_owner *o)
 {
 	for (size_t i = 0; i < o->applied.n; i++)
@@ -52,7 +133,7 @@ static bool lacks(struct pl_reconcile *rec, const struct pl_fact_owner *o)
 }
 
 /* What is there goes into applied, all of it into desired: the difference is then carried out. */
-static int split(struct pl_reconcile *rec, struct pl_fact_owner *o, bool *ret_slot)
+static int split(struct pl_reconcile *rec, struct pl_fact_owner *o)
 {
 	struct pl_facts there = {0};
 
@@ -62,7 +143,6 @@ static int split(struct pl_reconcile *rec, struct pl_fact_owner *o, bool *ret_sl
 
 		if (!pl_actual_holds(rec->dp, want)) {
 			log_repair(want);
-			*ret_slot |= want->kind == PL_FACT_ENDPOINT;
 			continue;
 		}
 		f = pl_facts_add(&there, want->kind);
@@ -79,10 +159,20 @@ static int split(struct pl_reconcile *rec, struct pl_fact_owner *o, bool *ret_sl
 	return 0;
 }
 
+static void log_quiet(struct pl_reconcile *rec, const struct pl_fact_owner *o)
+{
+	char what[128] = "";
+
+	for (size_t i = 0; !what[0] && i < o->applied.n; i++)
+		if (!pl_actual_holds(rec->dp, &o->applied.v[i]))
+			describe(&o->applied.v[i], what, sizeof(what));
+	pl_warn("datapath is changed repeatedly by others, left alone for a minute what=\"%s\"",
+		what);
+}
+
 static void repair(struct pl_reconcile *rec, struct pl_fact_owner *o)
 {
 	struct pl_error err = {0};
-	bool slot = false;
 
 	o->suspect = false;
 	if (o->dirty || !lacks(rec, o)) {
@@ -90,15 +180,13 @@ static void repair(struct pl_reconcile *rec, struct pl_fact_owner *o)
 		return;
 	}
 	if (++o->repairs > REPAIRS_MAX) {
-		pl_warn("datapath is changed repeatedly by others, left alone for a minute");
+		log_quiet(rec, o);
 		o->repairs = 0;
 		o->quiet_ns = pl_now_ns() + QUIET_NS;
 		return;
 	}
-	if (split(rec, o, &slot) < 0 || pl_reconcile_reach(rec, o, &err) < 0)
+	if (split(rec, o) < 0 || pl_reconcile_reach(rec, o, &err) < 0)
 		pl_warn("datapath not repaired, trying again error=\"%s\"", err.text);
-	if (slot)
-		rec->watcher.repaired(rec->watcher.arg);
 }
 
 static void look(struct pl_reconcile *rec, uint64_t now)
@@ -111,6 +199,7 @@ static void look(struct pl_reconcile *rec, uint64_t now)
 			rec->any_suspect |= o->suspect;
 			if (!o->suspect)
 				o->repairs = 0;
+			o->quiet_ns = 0;
 		}
 		o = o->next;
 	} while (o != begin && pl_now_ns() - now < BUDGET_NS);

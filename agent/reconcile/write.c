@@ -34,6 +34,8 @@ static void set_endpoint(struct pl_datapath *dp, uint32_t id, const struct pl_en
 		memcpy(slot->ip6, want->ip6, 16);
 		__atomic_store_n(&slot->ifindex, want->ifindex, __ATOMIC_SEQ_CST);
 	}
+	__atomic_store_n(&slot->mirror_out, want->mirror_out, __ATOMIC_RELAXED);
+	__atomic_store_n(&slot->mirror_in, want->mirror_in, __ATOMIC_RELAXED);
 	__atomic_store_n(&slot->flags, want->flags, __ATOMIC_RELEASE);
 }
 
@@ -49,15 +51,45 @@ static int clear_endpoint(struct pl_datapath *dp, uint32_t id)
 	return pl_datapath_endpoint_reset(dp, id);
 }
 
+/*
+ * Off, then without its counters, then empty: a crash in between leaves a session to be deleted,
+ * never an empty slot that does not count from zero.
+ */
+static int clear_mirror(struct pl_datapath *dp, const struct pl_fact *f)
+{
+	const struct pl_mirror off = {.id = f->mirror.id}, none = {0};
+	int r = pl_datapath_mirror_set(dp, f->index, &off);
+
+	r = r ?: pl_datapath_mirror_reset(dp, f->index);
+	return r ?: pl_datapath_mirror_set(dp, f->index, &none);
+}
+
+static int set_program(struct pl_datapath *dp, const struct pl_fact *f)
+{
+	return f->program.fd < 0 ? pl_datapath_mirror_restore(dp)
+				 : pl_datapath_program_set(dp, f->index, f->program.fd);
+}
+
 int pl_write_set(struct pl_datapath *dp, const struct pl_fact *f, struct pl_error *err)
 {
 	char ip[PL_IP_STRLEN];
 	int r;
 
 	switch (f->kind) {
+	case PL_FACT_NETWORKS:
+		return pl_datapath_networks_set(dp, f->networks.rules, f->networks.n, err);
 	case PL_FACT_ENDPOINT:
 		set_endpoint(dp, f->index, &f->endpoint);
 		return 0;
+	case PL_FACT_PROGRAM:
+		r = set_program(dp, f);
+		return r ? pl_fail(err, r, "put program %u into pl_programs: %s", f->index,
+				   strerror(-r))
+			 : 0;
+	case PL_FACT_MIRROR:
+		r = pl_datapath_mirror_set(dp, f->index, &f->mirror);
+		return r ? pl_fail(err, r, "store mirror session %u: %s", f->index, strerror(-r))
+			 : 0;
 	case PL_FACT_LINK:
 		r = pl_datapath_link_set(dp, f->index, &f->link);
 		return r ? pl_fail(err, r, "store link %u in pl_devices: %s", f->index,
@@ -85,6 +117,17 @@ int pl_write_del(struct pl_datapath *dp, const struct pl_fact *f, struct pl_erro
 	int r;
 
 	switch (f->kind) {
+	case PL_FACT_NETWORKS:
+		return pl_datapath_networks_set(dp, NULL, 0, err);
+	case PL_FACT_PROGRAM:
+		r = pl_datapath_program_set(dp, f->index, -1);
+		return r ? pl_fail(err, r, "take program %u out of pl_programs: %s", f->index,
+				   strerror(-r))
+			 : 0;
+	case PL_FACT_MIRROR:
+		r = clear_mirror(dp, f);
+		return r ? pl_fail(err, r, "clear mirror session %u: %s", f->index, strerror(-r))
+			 : 0;
 	case PL_FACT_ENDPOINT:
 		r = clear_endpoint(dp, f->index);
 		return r ? pl_fail(err, r, "clear endpoint %u: %s", f->index, strerror(-r)) : 0;
@@ -124,12 +167,6 @@ int pl_write_settle(struct pl_datapath *dp)
 	return pl_datapath_settle(dp);
 }
 
-int pl_write_networks(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
-		      struct pl_error *err)
-{
-	return pl_datapath_networks_set(dp, rules, n, err);
-}
-
 void pl_write_budgets(struct pl_datapath *dp, uint32_t budget, uint32_t rate)
 {
 	pl_datapath_budgets_set(dp, budget, rate);
@@ -138,42 +175,4 @@ void pl_write_budgets(struct pl_datapath *dp, uint32_t budget, uint32_t rate)
 void pl_write_routes_forget(struct pl_datapath *dp)
 {
 	pl_datapath_routes_forget(dp);
-}
-
-int pl_write_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
-		    struct pl_error *err)
-{
-	return pl_datapath_attach(dp, hook, ifindex, err);
-}
-
-int pl_write_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
-		    struct pl_error *err)
-{
-	return pl_datapath_detach(dp, hook, ifindex, err);
-}
-
-int pl_write_mirror(struct pl_datapath *dp, unsigned int slot, const struct pl_mirror *m,
-		    bool reset)
-{
-	int r = reset ? pl_datapath_mirror_reset(dp, slot) : 0;
-
-	return r ? r : pl_datapath_mirror_set(dp, slot, m);
-}
-
-void pl_write_masks(struct pl_datapath *dp, uint32_t endpoint, uint64_t out, uint64_t in)
-{
-	struct pl_endpoint_info *e = &pl_datapath_endpoints(dp)[endpoint];
-
-	__atomic_store_n(&e->mirror_out, out, __ATOMIC_RELAXED);
-	__atomic_store_n(&e->mirror_in, in, __ATOMIC_RELAXED);
-}
-
-int pl_write_program(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd)
-{
-	return pl_datapath_program_set(dp, slot, prog_fd);
-}
-
-int pl_write_mirror_program(struct pl_datapath *dp)
-{
-	return pl_datapath_mirror_restore(dp);
 }

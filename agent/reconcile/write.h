@@ -5,7 +5,6 @@
 #ifndef PODLANE_RECONCILE_WRITE_H
 #define PODLANE_RECONCILE_WRITE_H
 
-#include "common/prefixes.h"
 #include "reconcile/facts.h"
 
 /* 0, or -errno with a sentence. */
@@ -19,26 +18,9 @@ int pl_write_pins(struct pl_datapath *dp, struct pl_error *err);
 /* Ends an upgrade, where one is under way: see pl_datapath_settle(). */
 int pl_write_settle(struct pl_datapath *dp);
 
-/* Replaces the native networks and their exceptions. */
-int pl_write_networks(struct pl_datapath *dp, const struct pl_network_rule *rules, size_t n,
-		      struct pl_error *err);
 /* Of flows, for each endpoint. */
 void pl_write_budgets(struct pl_datapath *dp, uint32_t budget, uint32_t rate);
 /* Routes may have changed: programs look them up anew. */
 void pl_write_routes_forget(struct pl_datapath *dp);
-
-/* The devices of mirror sessions. */
-int pl_write_attach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
-		    struct pl_error *err);
-int pl_write_detach(struct pl_datapath *dp, enum pl_hook hook, uint32_t ifindex,
-		    struct pl_error *err);
-/* @reset: the slot is another session's from now on, and counts from zero. */
-int pl_write_mirror(struct pl_datapath *dp, unsigned int slot, const struct pl_mirror *m,
-		    bool reset);
-/* The sessions that an endpoint's packets are copied for, as bits by slot. */
-void pl_write_masks(struct pl_datapath *dp, uint32_t endpoint, uint64_t out, uint64_t in);
-int pl_write_mirror_program(struct pl_datapath *dp);
-/* @prog_fd -1 empties the slot. */
-int pl_write_program(struct pl_datapath *dp, enum pl_program_slot slot, int prog_fd);
 
 #endif

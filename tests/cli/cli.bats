@@ -237,7 +237,7 @@ on_terminal() { # ARGUMENT...: the command with a terminal as its output
 	has "tcx, redirectNeigh, fibSkipNeigh, checksumCheck, btf; unavailable: netkit"
 	has "attached: 9 by tcx, 1 by clsact"
 	has "uplink1, index 3, NOT ATTACHED"
-	has "4 of at most 4095, 3 ready"
+	has "4 of at most 4095, 3 of 4 ready"
 	asked '.op == "status" and .v == 1'
 	ok status -j
 	json '.pid == 4242 and .features.netkit == false and (has("ok") | not)'

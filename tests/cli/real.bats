@@ -148,6 +148,18 @@ address_of() { # CONTAINER
 	json '[.stats[].reasons[] | select(.reason == "FORWARD_LOCAL")] | length == 2 and all(.packetsPerSecond > 5)'
 }
 
+@test "the daemon has no libpcap, and takes only programs" {
+	run ldd "$podlaned"
+	[ "$status" = 0 ]
+	[[ $output = *libbpf* && $output != *libpcap* ]]
+	ok mirror compile ip
+	[ "$output" = "4,40 0 0 12,21 0 1 2048,6 0 0 262144,6 0 0 0" ]
+	ok -j mirror compile ip
+	json '.filter == "ip" and (.program | startswith("4,40 "))'
+	fails 1 "'prot' is no word of the language" mirror compile 'prot 6'
+	fails 1 "'nope' would be looked up" mirror add x --all --to-device lo --filter 'host nope'
+}
+
 @test "a pod whose link goes down is not ready, and says why" {
 	ip -n blue link set eth0 down
 	is_down() { "$podlane" -j endpoint show blue | jq -e '.endpoint.ready | not' >/dev/null; }
@@ -155,7 +167,7 @@ address_of() { # CONTAINER
 	ok endpoint show blue
 	[[ $output == *"ready        no: the pod end is down"* ]]
 	ok status
-	[[ $output == *"1 ready (podlane endpoint list"* ]]
+	[[ $output == *"1 of 2 ready (podlane endpoint list"* ]]
 	ip -n blue link set eth0 up
 	is_up() { ! is_down; }
 	wait_for is_up

@@ -77,7 +77,7 @@ static void fuzz_instructions(const uint8_t *data, size_t size, const struct ebp
 	for (size_t i = BPF_MEMWORDS; i < n; i++)
 		insns[i].code &= 0xff;
 	insns[n++] = (struct sock_filter){BPF_RET | BPF_A, 0, 0, 0};
-	if (pl_filter_from_insns(insns, n, &f) == 0)
+	if (pl_filter_from_insns("", insns, n, &f) == 0)
 		check(f, p);
 	pl_filter_freep(&f);
 }

@@ -132,8 +132,11 @@ drop_network() { map delete pl_networks4 key $(le32 32) $(dotted $OUT4); }
 zero_config() { zero pl_config 0; }
 native() { reason a out FORWARD_NATIVE; }
 
-@test "a native network" {
-	for take in drop_network zero_config; do
+# shellcheck disable=SC2046
+add_network() { map update pl_networks4 key $(le32 24) 198 51 100 0 value $(le32 1); }
+
+@test "a native network, and one that is none of ours" {
+	for take in drop_network zero_config add_network; do
 		healed "object=networks" $take
 		before=$(native)
 		pings a $OUT4
@@ -148,14 +151,24 @@ copies() { # the session copies what a sends
 	pings a $B4
 	[ "$(sent)" -ge $((before + 3)) ]
 }
-# shellcheck disable=SC2046
-zero_mirror() {
-	local size
-	size=$(bpftool -j map show pinned "$(pins)maps/pl_mirrors" | jq .bytes_value)
-	map update pl_mirrors key "$SLOT" 0 0 0 value $(yes 0 | head -n "$size")
+zero_mirror() { zero pl_mirrors "$SLOT"; }
+# poke MAP KEY OFFSET BYTE...: these bytes of a value
+poke() {
+	local name=$1 key=$2 at=$3 value byte
+	shift 3
+	# shellcheck disable=SC2046
+	mapfile -t value < <(bpftool -j map lookup pinned "$(pins)maps/$name" key $(le32 "$key") | jq -r '.value[]')
+	for byte; do value[at++]=$byte; done
+	# shellcheck disable=SC2046
+	map update "$name" key $(le32 "$key") value "${value[@]}"
 }
+drop_mask() { poke pl_endpoints "$ID" 48 0 0 0 0 0 0 0 0; }    # mirror_out
+add_mask() { poke pl_endpoints "$ID" 56 255 255 255 255 255 255 255 255; } # mirror_in
+change_mirror() { poke pl_mirrors "$SLOT" 0 1 0 0 0; }         # target: lo
+other_session() { poke pl_mirrors "$SLOT" 48 99 99 0 0; }      # id
 stage_pin() { ls "$(pins)"links/stage-*; }
 take_stage() { if by_tcx; then rm "$(stage_pin)"; else tc filter del dev plm-drain ingress; fi; }
+take_sink() { if by_tcx; then rm "$(pins)"links/sink-*; else tc filter del dev "plm-$1" ingress; fi; }
 
 @test "what a mirror session has" {
 	ip link add tap0 type veth peer name tap1
@@ -166,16 +179,77 @@ take_stage() { if by_tcx; then rm "$(stage_pin)"; else tc filter del dev plm-dra
 	copies
 	healed "object=endpoint slot=$ID" zero_slot
 	copies
-	healed "object=mirror slot=$SLOT" zero_mirror
-	copies
+	for take in drop_mask add_mask; do
+		healed "object=endpoint slot=$ID" $take
+		copies
+	done
+	for take in zero_mirror change_mirror other_session; do
+		before=$(sent)
+		healed "object=mirror slot=$SLOT" $take
+		copies
+		[ "$(sent)" -gt "$before" ] # what is repaired does not count anew
+	done
 	healed "object=program name=match" map delete pl_programs key 0 0 0 0
 	copies
 	healed "object=program name=pl_mirror" map delete pl_programs key 1 0 0 0
 	copies
 	healed "object=attachment hook=stage" take_stage
 	copies
+	podlane mirror add t --endpoint b --to-vxlan $OUT4 --vni 9
+	healed "object=attachment hook=sink" take_sink "$(podlane -j mirror show t | jq .mirror.slot)"
+	podlane mirror del t
 	podlane mirror del m
 	ip link del tap0
+}
+
+# What takes the program's place so that it cannot come back; a pin that cannot be made, where there is tcx.
+block() {
+	if by_tcx; then
+		rm "$(pins)links/from_pod-$(ifindex)"
+		mkdir "$(pins)links/from_pod-$(ifindex)"
+	else
+		local ours
+		ours=$(tc filter show dev "$DEV" ingress | grep -o 'handle 0x[0-9a-f]*')
+		tc filter del dev "$DEV" ingress
+		# shellcheck disable=SC2086 # two words
+		tc filter add dev "$DEV" ingress protocol all prio 20556 $ours bpf bytecode '1,6 0 0 0,' flowid 1:1
+	fi
+}
+unblock() {
+	if by_tcx; then
+		local place
+		place=$(pins)links/from_pod-$INDEX
+		rmdir "${place:?}"
+	else
+		tc filter del dev "$DEV" ingress
+	fi
+}
+is_degraded() { podlane -j endpoint show a | jq -e .endpoint.degraded; }
+all_ready() { podlane -j status | jq -e '.ready == .endpoints and .degraded == 0'; }
+failures() { grep -cE "datapath (not repaired|update failed), trying again" "$BATS_FILE_TMPDIR/podlaned.log" || :; }
+
+@test "a program that cannot come back makes its endpoint degraded, for as long as it is missing" {
+	all_ready
+	INDEX=$(ifindex)
+	before=$(failures)
+	block
+	within_a_second is_degraded
+	podlane endpoint list | grep -E "^ *$ID +a .* degraded "
+	podlane endpoint list | grep -E "^ *[0-9]+ +b .* yes "
+	podlane endpoint show a
+	podlane endpoint show a | grep "^ready  *degraded: program from_pod is not attached to device $(ifindex): "
+	podlane -j endpoint list | jq -e '[.endpoints[] | select(.ready | not)] | length == 1 and .[0].containerId == "a"
+		and .[0].degraded and (.[0].notReady | startswith("program from_pod is not attached"))'
+	podlane status | grep "^endpoints .* 2 of 3 ready "
+	podlane -j status | jq -e '.endpoints == 3 and .ready == 2 and .degraded == 1'
+	pings a $B4 # more is not lost than the program
+	sleep 2.5   # two more tries, of which the log says nothing
+	[ "$(failures)" = $((before + 1)) ]
+	is_degraded
+	unblock
+	eventually all_ready
+	[ "$(attached fromPod)" != none ]
+	spoof_dropped
 }
 
 remove_map() { rm "$(pins)maps/pl_endpoints"; }

@@ -62,7 +62,7 @@ static void make_uplink(void)
 static int set_up(void **state)
 {
 	struct pl_host_opts opts = {.watcher = {no_claim, no_link, no_link, nothing, NULL}};
-	const struct pl_reconcile_watcher watcher = {nothing, nothing, NULL, NULL};
+	const struct pl_reconcile_watcher watcher = {nothing, NULL, NULL};
 	struct pl_error err = {0};
 
 	assert_int_equal(unshare(CLONE_NEWNET), 0);

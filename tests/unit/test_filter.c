@@ -318,9 +318,82 @@ static void test_invalid_programs(void **state)
 	struct pl_filter *f = NULL;
 
 	for (size_t i = 0; i < PL_ARRAY_SIZE(bad); i++)
-		assert_int_equal(pl_filter_from_insns(bad[i], 3, &f), -EINVAL);
-	assert_int_equal(pl_filter_from_insns(bad[0], 0, &f), -EINVAL);
+		assert_int_equal(pl_filter_from_insns("", bad[i], 3, &f), -EINVAL);
+	assert_int_equal(pl_filter_from_insns("", bad[0], 0, &f), -EINVAL);
 	assert_null(f);
+}
+
+/* What a client may send in place of a program. */
+static void test_hostile_text(void **state)
+{
+	static const struct {
+		const char *text, *says;
+	} rows[] = {
+		{"", "begin with the number"},
+		{"0", "begin with the number"},
+		{"0,", "begin with the number"},
+		{"4097,6 0 0 0", "begin with the number"},
+		{"-1,6 0 0 0", "begin with the number"},
+		{" 1,6 0 0 0", "begin with the number"},
+		{"18446744073709551617,6 0 0 0", "begin with the number"},
+		{"1", "instruction 0"},
+		{"1,", "instruction 0"},
+		{"1,6 0 0", "instruction 0"},
+		{"1,6 0 0 ", "instruction 0"},
+		{"1,6 0 0 0x10", "instruction 0"},
+		{"1,6 0 0 4294967296", "instruction 0"},
+		{"1,6 256 0 0", "instruction 0"},
+		{"1,65536 0 0 0", "instruction 0"},
+		{"1,6  0 0 0", "instruction 0"},
+		{"1,6 0 0 0 0", "instruction 0"},
+		{"2,6 0 0 0", "instruction 1"},
+		{"4096,6 0 0 0", "instruction 1"},
+		{"1,6 0 0 0,6 0 0 0", "more than its 1"},
+		{"1,6 0 0 0;", "instruction 0"},
+		{"1,0 0 0 0", "no valid classic BPF"},			/* ends without a return */
+		{"2,5 0 0 1,6 0 0 0", "no valid classic BPF"},		/* jump behind the end */
+		{"2,5 0 0 4294967294,6 0 0 0", "no valid classic BPF"}, /* and before the start */
+		{"2,21 1 0 0,6 0 0 0", "no valid classic BPF"},
+		{"2,2 0 0 16,6 0 0 0", "no valid classic BPF"}, /* M[16] */
+		{"2,96 0 0 16,6 0 0 0", "no valid classic BPF"},
+		{"2,52 0 0 0,6 0 0 0", "no valid classic BPF"},		 /* division by zero */
+		{"2,32 0 0 4294963200,6 0 0 0", "no valid classic BPF"}, /* ancillary data */
+		{"2,65535 0 0 0,6 0 0 0", "no valid classic BPF"},
+		{"2,133 0 0 1,6 0 0 0", "no valid classic BPF"}, /* eBPF's call */
+		{"2,24 0 1 1,6 0 0 0", "no valid classic BPF"},	 /* and its 64-bit load */
+	};
+
+	for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
+		struct pl_filter *f = NULL;
+		struct pl_error err = {};
+		int r = pl_filter_parse("words", rows[i].text, &f, &err);
+
+		if (r != -EINVAL || f || !strstr(err.text, rows[i].says))
+			fail_msg("'%s': %d '%s'", rows[i].text, r, err.text);
+	}
+}
+
+/* The text is tcpdump -ddd's, with its newlines or with commas. */
+static void test_text_of_programs(void **state)
+{
+	static const char ip[] = "4,40 0 0 12,21 0 1 2048,6 0 0 262144,6 0 0 0";
+	static const char dump[] = "4\n40 0 0 12\n21 0 1 2048\n6 0 0 262144\n6 0 0 0\n";
+	pl_cleanup(pl_filter_freep) struct pl_filter *made = compile("ip"), *a = NULL, *b = NULL;
+	pl_autofree char *text = pl_filter_format(made);
+
+	assert_string_equal(text, ip);
+	assert_int_equal(pl_filter_parse("ip", ip, &a, NULL), 0);
+	assert_int_equal(pl_filter_parse("ip", dump, &b, NULL), 0);
+	assert_true(pl_filter_equal(a, made) && pl_filter_equal(b, made));
+	assert_string_equal(a->expr, "ip");
+	for (size_t i = 0; i < PL_ARRAY_SIZE(corpus_expressions); i++) {
+		pl_cleanup(pl_filter_freep) struct pl_filter *f = compile(corpus_expressions[i]);
+		pl_cleanup(pl_filter_freep) struct pl_filter *again = NULL;
+		pl_autofree char *said = pl_filter_format(f);
+
+		assert_int_equal(pl_filter_parse("", said, &again, NULL), 0);
+		assert_true(pl_filter_equal(f, again));
+	}
 }
 
 /* A filter whose code is longer than a jump reaches must be an error, not a wrong jump. */
@@ -336,7 +409,7 @@ static void test_too_large(void **state)
 	for (size_t i = 0; i + 1 < PL_FILTER_INSNS_MAX; i++)
 		insns[i] = (struct sock_filter){BPF_LD | BPF_W | BPF_IND, 0, 0, 1};
 	insns[PL_FILTER_INSNS_MAX - 1] = (struct sock_filter){BPF_RET | BPF_A, 0, 0, 0};
-	assert_int_equal(pl_filter_from_insns(insns, PL_FILTER_INSNS_MAX, &f), 0);
+	assert_int_equal(pl_filter_from_insns("", insns, PL_FILTER_INSNS_MAX, &f), 0);
 	filters[3] = f;
 	assert_int_equal(pl_match_build(filters, &out, &n, &err), -E2BIG);
 	assert_null(out);
@@ -362,8 +435,8 @@ static void test_scratch_is_zeroed(void **state)
 	struct ebpf_packet skb = {.data = corpus.packets[0].data, .len = corpus.packets[0].len};
 	size_t n;
 
-	assert_int_equal(pl_filter_from_insns(dirty, PL_ARRAY_SIZE(dirty), &a), 0);
-	assert_int_equal(pl_filter_from_insns(reads, PL_ARRAY_SIZE(reads), &b), 0);
+	assert_int_equal(pl_filter_from_insns("", dirty, PL_ARRAY_SIZE(dirty), &a), 0);
+	assert_int_equal(pl_filter_from_insns("", reads, PL_ARRAY_SIZE(reads), &b), 0);
 	filters[0] = a;
 	filters[1] = b;
 	assert_int_equal(pl_match_build(filters, &insns, &n, NULL), 0);
@@ -396,13 +469,21 @@ static void test_loops_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verdicts),   cmocka_unit_test(test_sessions_together),
-		cmocka_unit_test(test_no_filters), cmocka_unit_test(test_equal_filters_run_once),
-		cmocka_unit_test(test_refused),	   cmocka_unit_test(test_caret_in_long_expression),
-		cmocka_unit_test(test_too_long),   cmocka_unit_test(test_many_hosts),
-		cmocka_unit_test(test_words),	   cmocka_unit_test(test_invalid_programs),
-		cmocka_unit_test(test_too_large),  cmocka_unit_test(test_scratch_is_zeroed),
+		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_sessions_together),
+		cmocka_unit_test(test_no_filters),
+		cmocka_unit_test(test_equal_filters_run_once),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_caret_in_long_expression),
+		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_many_hosts),
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_invalid_programs),
+		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_scratch_is_zeroed),
 		cmocka_unit_test(test_loops_end),
+		cmocka_unit_test(test_hostile_text),
+		cmocka_unit_test(test_text_of_programs),
 	};
 
 	return cmocka_run_group_tests_name("filter", tests, make_corpus, free_corpus);

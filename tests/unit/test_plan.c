@@ -181,10 +181,85 @@ static void test_foreign_fields(void **state)
 	add_endpoint(&s.actual, 1, 7, PL_EP_READY);
 	s.actual.v[0].endpoint.stack_only = 1;
 	s.actual.v[0].endpoint.generation = 9;
-	s.actual.v[0].endpoint.mirror_in = 3;
 	make(&s);
 	assert_int_equal(s.plan.n, 0);
 	clear(&s);
+}
+
+/* The masks are podlane's own. */
+static void test_masks(void **state)
+{
+	struct sets s = {0};
+
+	add_endpoint(&s.desired, 1, 7, PL_EP_READY);
+	add_endpoint(&s.actual, 1, 7, PL_EP_READY);
+	s.actual.v[0].endpoint.mirror_in = 3;
+	make(&s);
+	assert_int_equal(s.plan.n, 1);
+	assert_int_equal(s.plan.v[0].fact.endpoint.mirror_in, 0);
+	clear(&s);
+}
+
+static struct pl_fact *add_session(struct pl_facts *f, uint32_t slot, uint32_t id, uint32_t target)
+{
+	struct pl_fact *fact = pl_facts_add(f, PL_FACT_MIRROR);
+
+	assert_non_null(fact);
+	fact->index = slot;
+	fact->mirror = (struct pl_mirror){
+		.id = id, .target = target, .flags = PL_MIRROR_ACTIVE, .sample = 1};
+	return fact;
+}
+
+/*
+ * A session that gets another target is off before masks change, and on after them; what copies is
+ * attached before it, and a new session in a used slot begins after the old one is deleted.
+ */
+static void test_mirror_order(void **state)
+{
+	struct sets s = {0};
+
+	add_session(&s.actual, 0, 1, 7);
+	add_session(&s.actual, 1, 2, 7);
+	add_session(&s.actual, 2, 3, 7);
+	add_endpoint(&s.actual, 1, 7, PL_EP_READY);
+	add_session(&s.desired, 0, 1, 9);
+	add_session(&s.desired, 1, 4, 7);
+	add_session(&s.desired, 2, 3, 7);
+	add_endpoint(&s.desired, 1, 7, PL_EP_READY);
+	s.desired.v[3].endpoint.mirror_out = 1;
+	add_attach(&s.desired, 5, PL_HOOK_STAGE);
+	make(&s);
+	assert_int_equal(s.plan.n, 6);
+	assert_true(s.plan.v[0].del && s.plan.v[0].fact.mirror.id == 2);
+	assert_true(s.plan.v[1].pauses && s.plan.v[1].fact.mirror.target == 7 &&
+		    !s.plan.v[1].fact.mirror.flags);
+	assert_int_equal(s.plan.v[2].fact.kind, PL_FACT_ENDPOINT);
+	assert_int_equal(s.plan.v[3].fact.kind, PL_FACT_ATTACH);
+	assert_true(s.plan.v[4].fact.mirror.id == 1 && s.plan.v[4].fact.mirror.target == 9 &&
+		    s.plan.v[4].fact.mirror.flags == PL_MIRROR_ACTIVE);
+	assert_true(s.plan.v[5].fact.mirror.id == 4 && !s.plan.v[5].del);
+	clear(&s);
+}
+
+static void test_networks(void **state)
+{
+	const struct pl_network_rule a[] = {{{{AF_INET, {10}}, 8}, false},
+					    {{{AF_INET, {10, 1}}, 16}, true}};
+	const struct pl_network_rule b[] = {{{{AF_INET, {10}}, 8}, false},
+					    {{{AF_INET, {10, 1}}, 16}, false}};
+	struct pl_fact x = {.kind = PL_FACT_NETWORKS}, y = x;
+
+	x.networks.rules = a;
+	x.networks.n = 2;
+	y.networks.rules = b;
+	y.networks.n = 2;
+	assert_int_equal(pl_fact_compare(&x, &y), 0);
+	assert_false(pl_fact_same(&x, &y));
+	y.networks.rules = a;
+	assert_true(pl_fact_same(&x, &y));
+	y.networks.n = 1;
+	assert_false(pl_fact_same(&x, &y));
 }
 
 static void test_first_of_equal_keys(void **state)
@@ -308,6 +383,9 @@ int main(void)
 		cmocka_unit_test(test_moved_address),
 		cmocka_unit_test(test_flag_change),
 		cmocka_unit_test(test_foreign_fields),
+		cmocka_unit_test(test_masks),
+		cmocka_unit_test(test_mirror_order),
+		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_first_of_equal_keys),
 		cmocka_unit_test(test_hooks_of_one_device_are_apart),
 		cmocka_unit_test(test_other_program),
