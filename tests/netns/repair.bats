@@ -234,8 +234,8 @@ failures() { grep -cE "datapath (not repaired|update failed), trying again" "$BA
 	before=$(failures)
 	block
 	within_a_second is_degraded
-	podlane endpoint list | grep -E "^ *$ID +a .* degraded "
-	podlane endpoint list | grep -E "^ *[0-9]+ +b .* yes "
+	podlane endpoint list | grep -E "^ *$ID +a .* degraded( |$)"
+	podlane endpoint list | grep -E "^ *[0-9]+ +b .* yes( |$)"
 	podlane endpoint show a
 	podlane endpoint show a | grep "^ready  *degraded: program from_pod is not attached to device $(ifindex): "
 	podlane -j endpoint list | jq -e '[.endpoints[] | select(.ready | not)] | length == 1 and .[0].containerId == "a"
