@@ -156,8 +156,8 @@ address_of() { # CONTAINER
 	[ "$output" = "4,40 0 0 12,21 0 1 2048,6 0 0 262144,6 0 0 0" ]
 	ok -j mirror compile ip
 	json '.filter == "ip" and (.program | startswith("4,40 "))'
-	fails 1 "'prot' is no word of the language" mirror compile 'prot 6'
-	fails 1 "'nope' would be looked up" mirror add x --all --to-device lo --filter 'host nope'
+	fails 1 "unknown keyword 'prot'" mirror compile 'prot 6'
+	fails 1 "'nope' is a host or network name" mirror add x --all --to-device lo --filter 'host nope'
 }
 
 @test "a pod whose link goes down is not ready, and says why" {
