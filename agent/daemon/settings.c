@@ -6,9 +6,6 @@
 #include "daemon/settings.h"
 
 #include "common/json_read.h"
-#include "filter/filter.h"
-#include "mirror/compile.h"
-#include "mirror/spec.h"
 
 /* Where what is wrong goes, and what was the first of it. */
 struct reader {
@@ -273,43 +270,6 @@ static void read_network(struct reader *rd, const char *key, const json_t *v)
 	rd->s->network = conf;
 }
 
-/*
- * The program is noted beside the filter's words. Where the command did not say whether they are
- * right, the session asks it again when it begins.
- */
-static int check_filter(const struct pl_mirror_spec *spec, json_t *item, struct pl_error *err)
-{
-	pl_cleanup(pl_filter_freep) struct pl_filter *filter = NULL;
-	pl_autofree char *program = NULL;
-	int r;
-
-	if (spec->program)
-		return pl_filter_parse(spec->filter, spec->program, &filter, err);
-	r = pl_compile_now(spec->filter, &program, err);
-	if (r == -EINVAL)
-		return r;
-	if (err)
-		*err = (struct pl_error){0};
-	return !r && json_object_set_new(item, "program", json_string(program)) ? -ENOMEM : 0;
-}
-
-/* All that can be known of a session without looking at the node. */
-static int check_mirror(const json_t *all, size_t index, json_t *item, struct pl_error *err)
-{
-	pl_cleanup(pl_mirror_spec_clear) struct pl_mirror_spec spec = {0};
-	int r = pl_mirror_spec_parse(item, &spec, err);
-
-	for (size_t i = 0; !r && i < index; i++) {
-		const char *name =
-			json_string_value(json_object_get(json_array_get(all, i), "name"));
-
-		if (name && !strcmp(name, spec.name))
-			r = pl_fail(err, -EINVAL, "name: \"%s\" is that of an earlier session",
-				    name);
-	}
-	return !r && spec.filter ? check_filter(&spec, item, err) : r;
-}
-
 static void read_mirrors(struct reader *rd, const char *key, const json_t *v)
 {
 	pl_autojson json_t *mirrors = json_deep_copy(v);
@@ -326,7 +286,7 @@ static void read_mirrors(struct reader *rd, const char *key, const json_t *v)
 		return;
 	}
 	json_array_foreach (mirrors, i, item) {
-		if (check_mirror(mirrors, i, item, &err) < 0) {
+		if (pl_settings_check_mirror(mirrors, i, item, &err) < 0) {
 			pl_fail_prefix(&err, "%s[%zu]", key, i);
 			note_problem(rd, &err);
 		}
@@ -573,17 +533,6 @@ static json_t *network_json(const struct pl_settings *s)
 	return j;
 }
 
-/* As they are written: what their filters compile to was added when they were read. */
-static json_t *mirrors_json(const struct pl_settings *s)
-{
-	json_t *mirrors = s->mirrors ? json_deep_copy(s->mirrors) : json_array(), *item;
-	size_t i;
-
-	json_array_foreach (mirrors, i, item)
-		(void)json_object_del(item, "program");
-	return mirrors;
-}
-
 json_t *pl_settings_value(const struct pl_settings *s, enum pl_setting which)
 {
 	const struct setting *f = &settings[which];
@@ -607,7 +556,7 @@ json_t *pl_settings_value(const struct pl_settings *s, enum pl_setting which)
 	case NETWORK:
 		return network_json(s);
 	case MIRRORS:
-		return mirrors_json(s);
+		return pl_settings_mirrors_json(s->mirrors);
 	}
 	return NULL;
 }

@@ -87,4 +87,14 @@ int pl_settings_option(struct pl_settings *s, const char *option, const char *va
 json_t *pl_settings_value(const struct pl_settings *s, enum pl_setting which);
 const char *pl_setting_key(enum pl_setting which);
 
+/* ---- settings_mirrors.c ---- */
+
+/*
+ * All that can be known of a session without looking at the node. What its filter compiles to is
+ * noted in @item.
+ */
+int pl_settings_check_mirror(const json_t *all, size_t index, json_t *item, struct pl_error *err);
+/* The sessions without what was noted, as they are in the file; caller owns. */
+json_t *pl_settings_mirrors_json(const json_t *declared);
+
 #endif
