@@ -219,8 +219,8 @@ int cni_delegate(const struct cni_request *r, const char *command, json_t **ret,
 
 	code = cni_find_plugin(r->env.path, r->ipam, file, sizeof(file));
 	if (code == -EINVAL)
-		return cni_fail(err, CNI_BAD_CONFIG, "ipam.type \"%.64s\" is no plugin's name",
-				r->ipam);
+		return cni_fail(err, CNI_BAD_CONFIG,
+				"ipam.type \"%.64s\" is not the name of a plugin", r->ipam);
 	if (code < 0 && (!r->env.path || !*r->env.path))
 		return cni_fail(err, CNI_BAD_ENV,
 				"CNI_PATH is not set; IPAM plugin %s is looked for there", r->ipam);

@@ -17,7 +17,7 @@ static int gc_collect(json_t *valid, const json_t *list, struct cni_error *err)
 	size_t i;
 
 	if (!json_is_array(list) && !json_is_null(list))
-		return cni_fail(err, CNI_BAD_CONFIG, "cni.dev/valid-attachments is no list");
+		return cni_fail(err, CNI_BAD_CONFIG, "cni.dev/valid-attachments is not a list");
 	json_array_foreach (list, i, one) {
 		json_t *id = json_object_get(one, "containerID");
 		json_t *ifname = json_object_get(one, "ifname");

@@ -209,7 +209,7 @@ static int create(const json_t *input, json_t **ret, struct cni_error *err)
 	int code;
 
 	if (!network || fill_gateways(network) < 0)
-		return cni_fail(err, CNI_BAD_CONFIG, "A subnet is no IP prefix");
+		return cni_fail(err, CNI_BAD_CONFIG, "A subnet is not an IP prefix");
 	code = check_conf(network, &conf, err);
 	pl_netconf_clear(&conf);
 	if (code)
@@ -359,7 +359,7 @@ static const char usage[] =
 	"       podlane create <JSON | setup NETNS <JSON | teardown NETNS <JSON | info\n"
 	"                                                 what podman 5 (netavark) runs\n"
 	"       podlane --version | --help\n"
-	"podlane as a plugin of container runtimes; see podlane-cni(8). To connect a network\n"
+	"podlane as a CNI and netavark plugin; see podlane-cni(8). To connect a network\n"
 	"namespace by hand use the command line's podlane endpoint add, see podlane(8).\n";
 
 static bool is_option(const char *word, const char *letter, const char *name)
@@ -373,7 +373,7 @@ static int run(int argc, char **argv, const struct cni_env *env, const json_t *i
 	const char *netns = argc > 2 ? argv[2] : NULL;
 
 	if (!json_is_object(input))
-		return cni_fail(err, CNI_DECODE, "Standard input is no JSON object");
+		return cni_fail(err, CNI_DECODE, "Standard input is not a JSON object");
 	if (strcmp(argv[1], "create") == 0)
 		return create(input, ret, err);
 	if (!netns)

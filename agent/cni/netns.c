@@ -21,7 +21,7 @@ int cni_open_netns(const char *path, struct cni_error *err)
 		return -1;
 	}
 	if (ioctl(fd, NS_GET_NSTYPE) != CLONE_NEWNET) {
-		cni_fail(err, CNI_BAD_ENV, "CNI_NETNS: %s is no network namespace", path);
+		cni_fail(err, CNI_BAD_ENV, "CNI_NETNS: %s is not a network namespace", path);
 		return -1;
 	}
 	if (fstat(fd, &pod) == 0 && stat("/proc/self/ns/net", &own) == 0 &&

@@ -69,15 +69,17 @@ int cni_env_check(const struct cni_env *env, unsigned int needs, struct cni_erro
 	struct env_errors e = {.len = 0};
 
 	if (needs & CNI_NEED_CONTAINER && (!env->container_id || !pl_name_valid(env->container_id)))
-		env_error(&e, "CNI_CONTAINERID", env->container_id,
-			  "which is no container id: a letter or digit, then letters, digits, "
-			  "'_', '.', '-', at most 255");
+		env_error(
+			&e, "CNI_CONTAINERID", env->container_id,
+			"which is not a valid container id: a letter or digit, then letters, digits, "
+			"'_', '.', '-', at most 255");
 	if (needs & CNI_NEED_NETNS && (!env->netns || !*env->netns || !is_text(env->netns)))
-		env_error(&e, "CNI_NETNS", env->netns, "which is no UTF-8");
+		env_error(&e, "CNI_NETNS", env->netns, "which is not valid UTF-8");
 	if (needs & CNI_NEED_IFNAME &&
 	    (!env->ifname || !pl_ifname_valid(env->ifname) || !is_text(env->ifname)))
-		env_error(&e, "CNI_IFNAME", env->ifname,
-			  "which is no interface name: 1 to 15 bytes without '/', ':' and space");
+		env_error(
+			&e, "CNI_IFNAME", env->ifname,
+			"which is not a valid interface name: 1 to 15 bytes without '/', ':' and space");
 	if (needs & CNI_NEED_PATH && (!env->path || !*env->path))
 		env_error(&e, "CNI_PATH", NULL, "");
 	if (!e.len)
@@ -94,13 +96,14 @@ static int decode(struct cni_request *r, struct cni_error *err)
 
 	r->conf = json_loadb(r->input, r->input_len, 0, &at);
 	if (!r->conf)
-		return cni_fail(err, CNI_DECODE,
-				"The network configuration on standard input is no JSON: line %d, "
-				"column %d: %s",
-				at.line, at.column, at.text);
+		return cni_fail(
+			err, CNI_DECODE,
+			"The network configuration on standard input is not valid JSON: line %d, "
+			"column %d: %s",
+			at.line, at.column, at.text);
 	if (!json_is_object(r->conf))
 		return cni_fail(err, CNI_DECODE,
-				"The network configuration on standard input is no JSON object");
+				"The network configuration on standard input is not a JSON object");
 	return 0;
 }
 
@@ -110,7 +113,7 @@ static int decode_version(struct cni_request *r, enum cni_version min, struct cn
 	enum cni_version v;
 
 	if (value && !json_is_string(value))
-		return cni_fail(err, CNI_DECODE, "cniVersion is no string");
+		return cni_fail(err, CNI_DECODE, "cniVersion is not a string");
 	if (!value)
 		return cni_fail(err, CNI_BAD_VERSION,
 				"The network configuration has no cniVersion, which means 0.1.0; "
@@ -172,7 +175,7 @@ int cni_request_init(const struct cni_env *env, const char *input, size_t len, e
 	if (json_is_null(ret->prev_result))
 		ret->prev_result = NULL;
 	if (ret->prev_result && !json_is_object(ret->prev_result))
-		return cni_fail(err, CNI_DECODE, "prevResult is no JSON object");
+		return cni_fail(err, CNI_DECODE, "prevResult is not a JSON object");
 	/* There the earlier plugin's IPAM gave the addresses, and will take them back. */
 	if (is_accelerate(ret->conf))
 		return 0;
@@ -207,8 +210,8 @@ static int put_ip(struct cni_pod_args *w, const char *text, int code, const char
 	struct pl_prefix p;
 
 	if (!text || pl_prefix_parse(text, &p) < 0)
-		return cni_fail(err, code, "%s asks for address \"%.64s\", which is none", where,
-				text ? text : "");
+		return cni_fail(err, code, "invalid address \"%.64s\" in %s", text ? text : "",
+				where);
 	pl_ip_format(&p.ip, buf);
 	if (!w->ips)
 		w->ips = json_array();
@@ -223,8 +226,7 @@ static int put_mac(struct cni_pod_args *w, const char *text, int code, const cha
 	struct pl_mac mac;
 
 	if (!text || pl_mac_parse(text, &mac) < 0)
-		return cni_fail(err, code, "%s asks for MAC \"%.64s\", which is none", where,
-				text ? text : "");
+		return cni_fail(err, code, "invalid MAC \"%.64s\" in %s", text ? text : "", where);
 	pl_mac_format(&mac, w->mac);
 	return 0;
 }
@@ -291,8 +293,8 @@ static int args_parse(struct cni_pod_args *w, const char *args, bool ignore_unkn
 		int code;
 
 		if (!value)
-			return cni_fail(err, CNI_BAD_ENV, "CNI_ARGS: \"%.64s\" is no KEY=VALUE",
-					pair);
+			return cni_fail(err, CNI_BAD_ENV,
+					"CNI_ARGS: \"%.64s\" is not of the form KEY=VALUE", pair);
 		*value++ = '\0';
 		if (strcmp(pair, "IgnoreUnknown") == 0 && means_true(value))
 			ignore_unknown = true;
@@ -319,7 +321,7 @@ static int conf_ips(struct cni_pod_args *w, const json_t *from, const char *wher
 	int code;
 
 	if (ips && !json_is_array(ips) && !json_is_null(ips))
-		return cni_fail(err, CNI_BAD_CONFIG, "%s.ips is no list", where);
+		return cni_fail(err, CNI_BAD_CONFIG, "%s.ips is not a list", where);
 	json_array_foreach (ips, i, ip) {
 		code = put_ip(w, json_string_value(ip), CNI_BAD_CONFIG, where, err);
 		if (code)

@@ -29,10 +29,11 @@ static int answer_version(const char *input, size_t len, json_t **ret, struct cn
 
 		conf = json_loadb(input, len, 0, &at);
 		if (!conf)
-			return cni_fail(err, CNI_DECODE,
-					"VERSION: standard input is no JSON: line %d, column %d: "
-					"%s",
-					at.line, at.column, at.text);
+			return cni_fail(
+				err, CNI_DECODE,
+				"VERSION: standard input is not valid JSON: line %d, column %d: "
+				"%s",
+				at.line, at.column, at.text);
 	}
 	asked = json_object_get(conf, "cniVersion");
 	if (conf && (!json_is_object(conf) || (asked && !json_is_string(asked))))

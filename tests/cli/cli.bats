@@ -105,7 +105,7 @@ on_terminal() { # ARGUMENT...: the command with a terminal as its output
 
 @test "answers that make no sense: exit 1" {
 	start garbage
-	fails 1 "no JSON object" status
+	fails 1 "not a JSON object" status
 	kill "$daemon"; wait "$daemon" || true
 	start denied-shape
 	fails 1 "neither a success nor an error" status
