@@ -5,7 +5,9 @@
  * is made sure that none leads out of the folder.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <sys/stat.h>
 
 #include "common/allow.h"
 #include "common/record.h"
@@ -352,6 +354,17 @@ int pl_record_save(const char *run_dir, const struct pl_record *r)
 	return rc < 0 ? rc : pl_write_atomic(path, text, strlen(text), 0600);
 }
 
+static int rename_aside(const char *path)
+{
+	pl_autofree char *aside = NULL;
+
+	if (asprintf(&aside, "%s.bad", path) < 0) {
+		aside = NULL;
+		return -ENOMEM;
+	}
+	return rename(path, aside) < 0 ? -errno : 0;
+}
+
 int pl_record_remove(const char *run_dir, const char *container_id, const char *ifname)
 {
 	char path[PATH_MAX];
@@ -359,9 +372,9 @@ int pl_record_remove(const char *run_dir, const char *container_id, const char *
 
 	if (r < 0)
 		return r;
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	return 0;
+	if (unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	return errno == EISDIR ? rename_aside(path) : -errno;
 }
 
 /* A record under another's name would be found by one name and removed by the other. */
@@ -381,6 +394,49 @@ static int check_file_name(const char *run_dir, const char *path, const struct p
 	return 0;
 }
 
+/*
+ * Anything may lie among the records: what is no regular file is not waited for, followed or read,
+ * and no more is read than a record can have.
+ */
+static int read_record(const char *path, char **ret, size_t *ret_len, struct pl_error *err)
+{
+	pl_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
+	pl_autofree char *text = NULL;
+	struct stat st;
+	size_t have = 0;
+
+	if (fd < 0 && errno == ELOOP)
+		return pl_fail(err, -EINVAL, "read record %s: it is a symbolic link", path);
+	if (fd < 0)
+		return pl_fail(err, errno == ENXIO ? -EINVAL : -errno, "read record %s: %s", path,
+			       errno == ENXIO ? "it is no regular file" : strerror(errno));
+	if (fstat(fd, &st) < 0)
+		return pl_fail(err, -errno, "read record %s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return pl_fail(err, -EINVAL, "read record %s: it is no regular file", path);
+	if (st.st_size > RECORD_BYTES_MAX)
+		return pl_fail(err, -EFBIG, "read record %s: it has %lld bytes, more than %d", path,
+			       (long long)st.st_size, RECORD_BYTES_MAX);
+	text = malloc((size_t)st.st_size + 1);
+	if (!text)
+		return pl_fail(err, -ENOMEM, "read record %s: out of memory", path);
+	while (have < (size_t)st.st_size) {
+		ssize_t n = read(fd, text + have, (size_t)st.st_size - have);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return pl_fail(err, -errno, "read record %s: %s", path, strerror(errno));
+		if (!n)
+			break;
+		have += (size_t)n;
+	}
+	text[have] = '\0';
+	*ret = TAKE_PTR(text);
+	*ret_len = have;
+	return 0;
+}
+
 static int load_path(const char *run_dir, const char *path, struct pl_record *ret,
 		     struct pl_error *err)
 {
@@ -388,10 +444,10 @@ static int load_path(const char *run_dir, const char *path, struct pl_record *re
 	pl_autofree char *text = NULL;
 	struct pl_record record;
 	size_t len;
-	int r = pl_read_file(path, RECORD_BYTES_MAX, &text, &len);
+	int r = read_record(path, &text, &len, err);
 
 	if (r < 0)
-		return pl_fail(err, r, "read record %s: %s", path, strerror(-r));
+		return r;
 	r = pl_json_load(text, len, &j, err);
 	if (r == 0)
 		r = pl_record_from_json(j, &record, err);
@@ -427,17 +483,23 @@ static int is_record_file(const struct dirent *entry)
 /* Broken for good, as against a lack of memory, of fds or of rights, which may pass. */
 static bool is_broken(int code)
 {
-	return code == -EINVAL || code == -EFBIG || code == -EISDIR;
+	return code == -EINVAL || code == -EFBIG;
+}
+
+int pl_record_set_aside(const char *run_dir, const char *container_id, const char *ifname)
+{
+	char path[PATH_MAX];
+	int r = pl_record_path(run_dir, container_id, ifname, path, sizeof(path));
+
+	return r < 0 ? r : rename_aside(path);
 }
 
 static void set_aside(const char *path, const struct pl_error *err,
 		      void (*bad)(const char *path, const struct pl_error *err, void *arg),
 		      void *arg)
 {
-	pl_autofree char *aside = NULL;
-
-	if (is_broken(err->code) && asprintf(&aside, "%s.bad", path) >= 0)
-		rename(path, aside);
+	if (is_broken(err->code))
+		(void)rename_aside(path);
 	if (bad)
 		bad(path, err, arg);
 }

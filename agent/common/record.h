@@ -85,11 +85,13 @@ int pl_record_remove(const char *run_dir, const char *container_id, const char *
 /* 0, -ENOENT, -EINVAL (broken), -EPROTONOSUPPORT, another -errno; *ret untouched on failure. */
 int pl_record_load(const char *run_dir, const char *container_id, const char *ifname,
 		   struct pl_record *ret, struct pl_error *err);
+/* The file is renamed to *.bad: a person may look at it, nobody reads it any more. 0 or -errno. */
+int pl_record_set_aside(const char *run_dir, const char *container_id, const char *ifname);
 /*
- * Calls @fn for each readable record; a file that does not parse is renamed to *.bad, told by
- * @bad (may be NULL) and passed over: one broken file must not cost the others. One that cannot be
- * read now (rights, memory), or is another version's, is told and left. @fn's non-zero ends it and
- * is returned; it may save and remove records.
+ * Calls @fn for each readable record; what does not parse, or is no regular file, is renamed to
+ * *.bad, told by @bad (may be NULL) and passed over: one broken file must not cost the others. One
+ * that cannot be read now (rights, memory), or is another version's, is told and left. @fn's
+ * non-zero ends it and is returned; it may save and remove records.
  */
 int pl_record_each(const char *run_dir, int (*fn)(const struct pl_record *r, void *arg),
 		   void (*bad)(const char *path, const struct pl_error *err, void *arg), void *arg);

@@ -12,7 +12,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -406,6 +408,38 @@ static void test_broken_files_are_set_aside(void **state)
 }
 
 /* It may be that of a pod that lives: whoever wrote it can read it again. */
+/* What is no file is neither waited for nor followed, what is too large is not read, DEL clears it.
+ */
+static void test_no_regular_file(void **state)
+{
+	static const char *const ids[] = {"fifo", "folder", "link", "socket", "large"};
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	pl_autoclose int sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	const struct pl_record r = sample("precious");
+	struct seen s = {0};
+	struct pl_record got;
+
+	assert_int_equal(pl_record_save(dir, &r), 0);
+	assert_int_equal(mkfifo(path_of("fifo:eth0.json"), 0600), 0);
+	assert_int_equal(mkdir(path_of("folder:eth0.json"), 0700), 0);
+	assert_int_equal(symlink("precious:eth0.json", path_of("link:eth0.json")), 0);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path_of("socket:eth0.json"));
+	assert_int_equal(bind(sock, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(close(creat(path_of("large:eth0.json"), 0600)), 0);
+	assert_int_equal(truncate(path_of("large:eth0.json"), 1LL << 30), 0);
+	for (size_t i = 0; i < PL_ARRAY_SIZE(ids); i++) {
+		struct pl_error err = {0};
+		int code = pl_record_load(dir, ids[i], "eth0", &got, &err);
+
+		assert_int_equal(code, strcmp(ids[i], "large") ? -EINVAL : -EFBIG);
+		assert_string_not_equal(err.text, "");
+		assert_int_equal(pl_record_remove(dir, ids[i], "eth0"), 0);
+		assert_int_equal(pl_record_load(dir, ids[i], "eth0", &got, NULL), -ENOENT);
+	}
+	assert_int_equal(pl_record_each(dir, see, see_bad, &s), 0);
+	assert_int_equal(s.n, 1);
+}
+
 static void test_other_version_is_left(void **state)
 {
 	struct pl_record r = sample("later");
@@ -501,6 +535,7 @@ int main(void)
 		IN_DIR(test_bad_names_touch_nothing),
 		IN_DIR(test_each),
 		IN_DIR(test_broken_files_are_set_aside),
+		IN_DIR(test_no_regular_file),
 		IN_DIR(test_other_version_is_left),
 		IN_DIR(test_load_says_what_is_wrong),
 		IN_DIR(test_reader_never_sees_a_part),
