@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * DEL while the daemon is dead or hung: the plugin finishes by itself what can be finished on
- * disk and by netlink. A link is deleted only where index, MAC and kind are those of the record,
- * or, where the record was lost, by the name that was derived from container and interface. The
+ * disk and by netlink. A link is deleted only where it is the one that the record names, or,
+ * where the record was lost, by the name that was derived from container and interface. The
  * rest (map entries, masquerade rules) is derived from the records: the daemon settles it when it
  * starts. Must never touch a record of another network.
  */
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "cni/cni.h"
 #include "common/record.h"
+#include "netlink/identity.h"
 #include "netlink/netlink.h"
 
 static int delete_link(struct pl_nl *nl, uint32_t ifindex, struct pl_error *err)
@@ -26,37 +24,23 @@ static int delete_link(struct pl_nl *nl, uint32_t ifindex, struct pl_error *err)
 	return code == -ENODEV ? 0 : code;
 }
 
-/* By index: a rename keeps it. 0: gone now, -ENOENT: it was not there. */
-static int delete_if_ours(struct pl_nl *nl, uint32_t ifindex, const struct pl_mac *mac,
-			  struct pl_error *err)
+/* By index, or by name where it has a new one. 0: gone now, -ENOENT: it was not there. */
+static int delete_if_ours(struct pl_nl *nl, const struct pl_identity *id, struct pl_error *err)
 {
 	struct pl_nl_link link;
 
-	if (!ifindex || pl_nl_link_get(nl, NULL, ifindex, &link) < 0)
-		return -ENOENT;
-	if (!pl_nl_is_pair(&link) || memcmp(&link.mac, mac, sizeof(*mac)) != 0)
-		return -ENOENT;
-	return delete_link(nl, ifindex, err);
-}
-
-/* The recorded netns, if @path still leads to it. */
-static int open_recorded_netns(const char *path, uint64_t inode)
-{
-	pl_autoclose int fd = -1;
-	struct stat st;
-
-	if (!path || !*path)
-		return -ENOENT;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0 || st.st_ino != inode)
-		return -ENOENT;
-	return TAKE_FD(fd);
+	if (!id->ifindex || pl_nl_link_get(nl, NULL, id->ifindex, &link) < 0 ||
+	    !pl_identity_matches(id, &link)) {
+		if (pl_nl_link_get(nl, id->name, 0, &link) < 0 || !pl_identity_matches(id, &link))
+			return -ENOENT;
+	}
+	return delete_link(nl, link.ifindex, err);
 }
 
 static int delete_pair(const struct pl_record *record, const char *netns, struct pl_error *err)
 {
+	const struct pl_identity host_end = pl_identity_of_host_end(record);
+	const struct pl_identity pod_end = pl_identity_of_pod_end(record);
 	pl_cleanup(pl_nl_closep) struct pl_nl *host = NULL;
 	pl_cleanup(pl_nl_closep) struct pl_nl *pod = NULL;
 	pl_autoclose int fd = -1;
@@ -65,18 +49,33 @@ static int delete_pair(const struct pl_record *record, const char *netns, struct
 	code = pl_nl_open(-1, &host, err);
 	if (code < 0)
 		return code;
-	code = delete_if_ours(host, record->ifindex, &record->host_mac, err);
+	code = delete_if_ours(host, &host_end, err);
 	if (code != -ENOENT)
 		return code;
 	/* The host end may have been moved away; the pod's end takes it along. */
-	fd = open_recorded_netns(netns && *netns ? netns : record->netns, record->netns_inode);
+	fd = pl_identity_open_netns(netns && *netns ? netns : record->netns, record->netns_inode);
 	if (fd < 0)
 		return 0;
 	code = pl_nl_open(fd, &pod, err);
 	if (code < 0)
 		return code;
-	code = delete_if_ours(pod, record->pod_ifindex, &record->pod_mac, err);
+	code = delete_if_ours(pod, &pod_end, err);
 	return code == -ENOENT ? 0 : code;
+}
+
+/* What an ADD that was cut short has made, if it got that far. */
+static int delete_half_made(const struct pl_record *record, struct pl_error *err)
+{
+	pl_cleanup(pl_nl_closep) struct pl_nl *host = NULL;
+	struct pl_nl_link link;
+	int code = pl_nl_open(-1, &host, err);
+
+	if (code < 0)
+		return code;
+	if (pl_nl_link_get(host, record->host_ifname, 0, &link) < 0 ||
+	    !pl_identity_is_half_made(record, &link))
+		return 0;
+	return delete_link(host, link.ifindex, err);
 }
 
 /* By the name that ADD derives; what it is called like is nobody else's. */
@@ -111,7 +110,7 @@ int cni_offline_del(const char *run_dir, const char *container_id, const char *i
 	if (!code && record->mode == PL_MODE_POD) {
 		/* Without an index: of an ADD that was under way, and may have made its link. */
 		code = record->ifindex ? delete_pair(record, netns, err)
-				       : delete_leftover(container_id, ifname, err);
+				       : delete_half_made(record, err);
 		if (code < 0)
 			return code;
 	}

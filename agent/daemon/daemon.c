@@ -27,6 +27,7 @@
 
 enum {
 	EVENTS_A_TURN = 64,	/* netlink datagrams, before requests get their turn */
+	FIRST_DUMPS = 20,	/* each of which tries five times */
 	FLOW_SWEEP_SECONDS = 2, /* also how soon programs follow nf_conntrack's coming */
 };
 
@@ -89,6 +90,13 @@ static void link_gone(const struct pl_nl_link *link, void *arg)
 	pl_mirrors_link_event(d->parts.mirrors, link, true);
 }
 
+static void stack_changed(const struct pl_nl_event *event, void *arg)
+{
+	struct pl_daemon *d = arg;
+
+	pl_endpoints_stack_changed(d->parts.endpoints, event);
+}
+
 static void events_lost(void *arg)
 {
 	struct pl_error err = {0};
@@ -124,7 +132,8 @@ static void on_netlink_event(const struct pl_nl_event *event, void *arg)
 {
 	struct pl_daemon *d = arg;
 
-	pl_write_routes_forget(d->dp);
+	if (event->type != PL_NL_NEIGH_CHANGED) /* of which no route is made */
+		pl_write_routes_forget(d->dp);
 	pl_host_event(d->parts.host, event);
 }
 
@@ -299,7 +308,7 @@ static int open_host(struct pl_daemon *d, struct pl_error *err)
 		.reconcile = d->reconcile,
 		.uplinks = (const char(*)[IFNAMSIZ])d->settings.uplinks,
 		.n_uplinks = d->settings.n_uplinks,
-		.watcher = {claim, link_changed, link_gone, events_lost, d},
+		.watcher = {claim, link_changed, link_gone, stack_changed, events_lost, d},
 	};
 
 	return pl_host_new(&opts, &d->parts.host, err);
@@ -391,6 +400,16 @@ static int open_parts(struct pl_daemon *d, struct pl_error *err)
 	return r;
 }
 
+/* A dump is torn where links come and go at the same time: that passes. */
+static int dump_first(struct pl_daemon *d, struct pl_error *err)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < FIRST_DUMPS && (r == -EAGAIN || r == -ENOBUFS); i++)
+		r = pl_host_dump(d->parts.host, err);
+	return r;
+}
+
 /* Events are subscribed to before the dump: what happens in between is seen twice, never missed. */
 static int start(struct pl_daemon *d, struct pl_error *err)
 {
@@ -412,7 +431,7 @@ static int start(struct pl_daemon *d, struct pl_error *err)
 	pl_host_warn_forwarding();
 	r = open_parts(d, err);
 	if (!r)
-		r = pl_host_dump(d->parts.host, err);
+		r = dump_first(d, err);
 	if (!r)
 		r = pl_endpoints_load(d->parts.endpoints, err);
 	if (!r)

@@ -52,7 +52,10 @@ static int take_lock(struct pl_run_dir *dir, struct pl_error *err)
 	snprintf(path, sizeof(path), "%s/podlaned.lock", dir->path);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0644);
 	if (fd < 0)
-		return pl_fail(err, -errno, "lock %s: %s", path, strerror(errno));
+		return pl_fail(err, -errno, "lock %s: %s", path,
+			       errno == ELOOP ? "it is a symbolic link, which is not followed; "
+						"remove it"
+					      : strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		n = read(fd, who, sizeof(who) - 1);
 		who[n > 0 ? strcspn(who, "\n") : 0] = 0;

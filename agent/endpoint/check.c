@@ -70,7 +70,7 @@ static int check_record(struct pl_endpoints *t, const struct pl_endpoint *pod, j
 	int r = pl_record_load(t->opts.run_dir, pod->rec.container_id, pod->rec.ifname, &on_disk,
 			       &why);
 
-	if (!r && on_disk.ifindex == pod->rec.ifindex)
+	if (!r && (on_disk.ifindex == pod->rec.ifindex || !pod->rec.ifindex))
 		return 0;
 	snprintf(sentence, sizeof(sentence), "the record on disk is missing or differs%s%s",
 		 why.text[0] ? ": " : "", why.text);

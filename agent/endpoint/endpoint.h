@@ -78,7 +78,9 @@ int pl_endpoints_want(struct pl_endpoints *t, struct pl_error *err);
 /* Events. */
 void pl_endpoints_link_changed(struct pl_endpoints *t, const struct pl_nl_link *link);
 void pl_endpoints_link_gone(struct pl_endpoints *t, const struct pl_nl_link *link);
-/* After a dump: records whose link is gone go too. */
+/* What of the host's stack leads to a pod may be missing: it is looked at, and made again. */
+void pl_endpoints_stack_changed(struct pl_endpoints *t, const struct pl_nl_event *event);
+/* After a dump: records whose link is gone go too; that all is there for the others is doubted. */
 void pl_endpoints_sweep(struct pl_endpoints *t);
 
 /*

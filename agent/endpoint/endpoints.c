@@ -2,6 +2,8 @@
 /*
  * Opens and closes the endpoints: their table, and what removes them.
  */
+#include <event2/event.h>
+
 #include "endpoint/internal.h"
 #include "endpoint/remove.h"
 
@@ -24,6 +26,8 @@ int pl_endpoints_new(const struct pl_endpoints_opts *opts, struct pl_endpoints *
 	if (!t->v || !t->by_key || !t->by_link)
 		return pl_fail(err, -ENOMEM, "out of memory for %u endpoints", t->max);
 	r = pl_removals_new(t, &t->removals, err);
+	if (!r)
+		r = pl_heal_new(t, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(t);
@@ -40,6 +44,8 @@ void pl_endpoints_freep(struct pl_endpoints **ref)
 	for (uint32_t id = 1; t->v && id < t->max; id++)
 		if (t->v[id])
 			pl_endpoints_drop(t, t->v[id]);
+	if (t->heal)
+		event_free(t->heal);
 	free(t->v);
 	free(t->by_key);
 	free(t->by_link);

@@ -72,7 +72,7 @@ static int add_attach(struct pl_facts *facts, enum pl_hook hook, uint32_t ifinde
 int pl_endpoint_facts(struct pl_endpoints *t, struct pl_endpoint *pod, struct pl_facts *ret)
 {
 	const struct pl_record *r = &pod->rec;
-	const struct pl_nl_link *link = pl_links_get(pl_host_links(t->opts.host), r->ifindex);
+	const struct pl_nl_link *link = pl_endpoint_link_of(t, r);
 	const char *why;
 	struct pl_fact *f;
 

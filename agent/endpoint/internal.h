@@ -6,6 +6,7 @@
 #define PODLANE_ENDPOINT_INTERNAL_H
 
 #include "endpoint/endpoint.h"
+#include "netlink/identity.h"
 
 /* ---- table.c ---- */
 
@@ -14,9 +15,8 @@ int pl_endpoints_insert(struct pl_endpoints *t, const struct pl_record *rec,
 			struct pl_endpoint **ret, struct pl_error *err);
 /* Out of the table, and freed. */
 void pl_endpoints_drop(struct pl_endpoints *t, struct pl_endpoint *pod);
-/* Around a change of the index of the host end. */
-void pl_endpoints_index_link(struct pl_endpoints *t, struct pl_endpoint *pod);
-void pl_endpoints_unindex_link(struct pl_endpoints *t, struct pl_endpoint *pod);
+/* The host end has another index from now on; 0: it is in another network namespace. */
+void pl_endpoints_set_index(struct pl_endpoints *t, struct pl_endpoint *pod, uint32_t ifindex);
 int pl_endpoint_save(struct pl_endpoints *t, const struct pl_record *rec, struct pl_error *err);
 /* Cuts what is too long; NULL is "". */
 void pl_endpoint_copy_text(char *to, size_t size, const char *from);
@@ -31,10 +31,22 @@ bool pl_endpoint_is_shaped(struct pl_endpoints *t, const struct pl_nl_link *link
 
 /* ---- events.c ---- */
 
-/* Whether @link is the host end that the record names: its index may be another device's since. */
-bool pl_endpoint_has_link(const struct pl_record *rec, const struct pl_nl_link *link);
+/* The host end that the record names, as it was seen last: by its index, */
 const struct pl_nl_link *pl_endpoint_link_of(const struct pl_endpoints *t,
 					     const struct pl_record *rec);
+/* or by its name as well, for it may have a new index. NULL: it is not in the host's netns. */
+const struct pl_nl_link *pl_endpoint_find_link(const struct pl_endpoints *t,
+					       const struct pl_record *rec);
+
+/* The host end has another index than was known, by a move and a return. */
+void pl_endpoint_take_back(struct pl_endpoints *t, struct pl_endpoint *pod,
+			   const struct pl_nl_link *link);
+
+/* ---- heal.c ---- */
+
+int pl_heal_new(struct pl_endpoints *t, struct pl_error *err);
+/* @what: of enum pl_suspicion. */
+void pl_endpoint_suspect(struct pl_endpoints *t, struct pl_endpoint *pod, unsigned int what);
 
 /* ---- state.c ---- */
 

@@ -7,14 +7,17 @@
 #include "common/log.h"
 #include "endpoint/internal.h"
 
-static bool keep_one(struct pl_endpoints *t, const struct pl_record *rec)
+static bool keep_one(struct pl_endpoints *t, const struct pl_endpoint *pod)
 {
+	struct pl_record copy = pod->rec, *rec = &copy;
 	struct pl_error err = {0};
 	char path[PATH_MAX];
 
 	if (pl_record_path(t->opts.run_dir, rec->container_id, rec->ifname, path, sizeof(path)) ||
 	    !access(path, F_OK) || errno != ENOENT)
 		return false;
+	if (!rec->ifindex) /* elsewhere: without an index it would be an ADD that never ended */
+		rec->ifindex = pod->former_ifindex;
 	if (pl_endpoint_save(t, rec, &err) < 0) {
 		pl_warn("record not saved error=\"%s\"", err.text);
 		return false;
@@ -31,7 +34,7 @@ size_t pl_endpoints_keep_records(struct pl_endpoints *t, uint32_t *next, uint64_
 			*next = 0;
 			return n;
 		}
-		if (t->v[*next] && keep_one(t, &t->v[*next]->rec))
+		if (t->v[*next] && keep_one(t, t->v[*next]))
 			n++;
 		++*next;
 	} while (pl_now_ns() < end_ns);

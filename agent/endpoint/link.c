@@ -11,20 +11,10 @@
 #include <sched.h>
 
 #include "endpoint/link.h"
+#include "endpoint/reach.h"
 
 /* Of the route to the gateway where an earlier interface of the pod may have the same one. */
 #define LATER_METRIC 2048
-
-/* Where no range names a gateway: link-local, never routed, the same for every pod. */
-static const struct pl_ip fallback_gateway4 = {AF_INET, {169, 254, 1, 1}};
-static const struct pl_ip fallback_gateway6 = {AF_INET6, {0xfe, 0x80, [15] = 1}};
-
-static const struct pl_ip *gateway_of(const struct pl_record_addr *addr)
-{
-	if (addr->gateway.family)
-		return &addr->gateway;
-	return addr->ip.ip.family == AF_INET ? &fallback_gateway4 : &fallback_gateway6;
-}
 
 /* The first address of @family tells the gateway of it. */
 static const struct pl_record_addr *first_addr(const struct pl_record *rec, uint8_t family)
@@ -65,7 +55,7 @@ static int parse_route(const struct pl_record *rec, const json_t *j, size_t i,
 			return pl_fail(err, -EINVAL,
 				       "ipam.routes[%zu]: the pod has no address of dst's family",
 				       i);
-		route.gateway = *gateway_of(addr);
+		route.gateway = *pl_reach_gateway(addr);
 	}
 	route.onlink = true;
 	r = pl_podlink_read_route(j, i, &route, err);
@@ -90,7 +80,7 @@ int pl_podlink_routes(const struct pl_record *rec, const json_t *conf,
 				continue;
 			routes.v[routes.n++] = (struct pl_nl_route){
 				.dst = {{.family = families[i]}, 0},
-				.gateway = *gateway_of(addr),
+				.gateway = *pl_reach_gateway(addr),
 				.onlink = true,
 			};
 		}
@@ -228,19 +218,11 @@ static void enable_ipv6(int netns_fd, const char *ifname)
 	}
 }
 
-static bool gateway_seen(const struct pl_record *rec, size_t i)
-{
-	for (size_t k = 0; k < i; k++)
-		if (!pl_ip_cmp(gateway_of(&rec->addrs[k]), gateway_of(&rec->addrs[i])))
-			return true;
-	return false;
-}
-
 /* @later: another interface has the default route, and may have the same gateway. */
 static void queue_gateways(struct pl_nl_batch *b, const struct pl_record *rec, bool later)
 {
 	for (size_t i = 0; i < rec->n_addrs; i++) {
-		const struct pl_ip *gw = gateway_of(&rec->addrs[i]);
+		const struct pl_ip *gw = pl_reach_gateway(&rec->addrs[i]);
 		const struct pl_nl_route on_link = {
 			.dst = host_prefix(gw),
 			.oif = rec->pod_ifindex,
@@ -248,7 +230,7 @@ static void queue_gateways(struct pl_nl_batch *b, const struct pl_record *rec, b
 			.scope = RT_SCOPE_LINK,
 		};
 
-		if (gateway_seen(rec, i))
+		if (pl_reach_gateway_seen(rec, i))
 			continue;
 		pl_nl_add_route(b, &on_link);
 		if (rec->link_kind != PL_LINK_NETKIT_L3)
@@ -330,6 +312,7 @@ static int set_up_host_end(struct pl_nl *host, const struct pl_record *rec,
 			   struct pl_nl_link *ret_link, struct pl_error *err)
 {
 	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *b = NULL;
+	struct pl_reach want;
 	int r = pl_nl_batch_new(host, &b);
 
 	if (r < 0)
@@ -337,23 +320,9 @@ static int set_up_host_end(struct pl_nl *host, const struct pl_record *rec,
 	if (first_addr(rec, AF_INET6))
 		pl_nl_set_no_ll(b, rec->ifindex);
 	pl_nl_set_up(b, rec->ifindex, true);
-	for (size_t i = 0; i < rec->n_addrs; i++) {
-		const struct pl_record_addr *addr = &rec->addrs[i];
-		const struct pl_prefix gw = host_prefix(gateway_of(addr));
-		const struct pl_nl_route to_pod = {
-			.dst = host_prefix(&addr->ip.ip),
-			.oif = rec->ifindex,
-			.scope = RT_SCOPE_LINK,
-		};
-
-		if (!gateway_seen(rec, i))
-			pl_nl_add_addr(b, rec->ifindex, &gw,
-				       gw.ip.family == AF_INET ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
-				       IFA_F_NODAD | IFA_F_NOPREFIXROUTE);
-		pl_nl_add_route(b, &to_pod);
-		if (rec->link_kind != PL_LINK_NETKIT_L3)
-			pl_nl_add_neigh(b, rec->ifindex, &addr->ip.ip, &rec->pod_mac);
-	}
+	pl_reach_want(rec, &want);
+	for (size_t i = 0; i < want.n; i++)
+		pl_reach_make(b, rec->ifindex, &want.v[i]);
 	pl_nl_read_link(b, NULL, rec->ifindex, ret_link);
 	r = pl_nl_batch_commit(b, err);
 	return r < 0 ? pl_fail_prefix(err, "configure %s on the host", rec->host_ifname) : 0;
@@ -376,6 +345,20 @@ int pl_podlink_create(struct pl_nl *host, int netns_fd, struct pl_record *rec,
 	rec->ifindex = 0;
 	rec->pod_ifindex = 0;
 	return r;
+}
+
+int pl_podlink_come_back(struct pl_nl *host, const struct pl_record *rec, struct pl_error *err)
+{
+	pl_cleanup(pl_nl_batch_freep) struct pl_nl_batch *b = NULL;
+	int r;
+
+	if (rec->mode != PL_MODE_POD || !first_addr(rec, AF_INET6))
+		return 0;
+	r = pl_nl_batch_new(host, &b);
+	if (r < 0)
+		return pl_fail(err, r, "configure %s: %s", rec->host_ifname, strerror(-r));
+	pl_nl_set_no_ll(b, rec->ifindex);
+	return pl_nl_batch_commit(b, err);
 }
 
 int pl_podlink_delete(struct pl_nl *host, const struct pl_record *rec, struct pl_error *err)
@@ -517,7 +500,8 @@ static int check_host_end(struct pl_nl *host, const struct pl_record *rec, json_
 		const struct pl_record_addr *addr = &rec->addrs[i];
 		const struct pl_nl_route route = {.dst = host_prefix(&addr->ip.ip)};
 
-		r = want_addr(host, rec->ifindex, rec->host_ifname, gateway_of(addr), differences);
+		r = want_addr(host, rec->ifindex, rec->host_ifname, pl_reach_gateway(addr),
+			      differences);
 		if (!r)
 			r = want_route(host, rec->ifindex, rec->host_ifname, &route, differences);
 		if (!r && rec->link_kind != PL_LINK_NETKIT_L3)
@@ -550,7 +534,7 @@ static int check_pod_end(struct pl_nl *pod, const struct pl_record *rec,
 
 		r = want_addr(pod, link.ifindex, rec->ifname, &addr->ip.ip, differences);
 		if (!r && rec->mode == PL_MODE_POD && rec->link_kind != PL_LINK_NETKIT_L3)
-			r = want_neigh(pod, link.ifindex, rec->ifname, gateway_of(addr),
+			r = want_neigh(pod, link.ifindex, rec->ifname, pl_reach_gateway(addr),
 				       &rec->host_mac, differences);
 	}
 	for (size_t i = 0; !r && rec->mode == PL_MODE_POD && i < routes->n; i++)

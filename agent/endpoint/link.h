@@ -42,6 +42,12 @@ int pl_podlink_create(struct pl_nl *host, int netns_fd, struct pl_record *rec,
 		      const struct pl_podlink_routes *routes, struct pl_nl_link *ret_link,
 		      struct pl_error *err);
 
+/*
+ * The host end was in another network namespace, and lost its settings by the way. Before it is up:
+ * the kernel is not to give it an IPv6 address of its own. 0 or -errno.
+ */
+int pl_podlink_come_back(struct pl_nl *host, const struct pl_record *rec, struct pl_error *err);
+
 /* Deletes the host end, and with it the pair. Already gone is success. */
 int pl_podlink_delete(struct pl_nl *host, const struct pl_record *rec, struct pl_error *err);
 

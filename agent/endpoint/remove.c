@@ -180,7 +180,7 @@ static void start(struct pl_endpoints *t)
 	struct batch *batch = idle_batch(l);
 	const struct pl_record *going[PL_REAPER_MAX];
 	struct pl_endpoint *next;
-	uint32_t ifindexes[PL_REAPER_MAX];
+	struct pl_identity links[PL_REAPER_MAX];
 	size_t n = 0;
 
 	if (!batch || l->going)
@@ -188,13 +188,12 @@ static void start(struct pl_endpoints *t)
 	for (struct pl_endpoint *pod = l->first; pod && n < PL_REAPER_MAX; pod = next) {
 		next = pod->next_leaving;
 		/* An index whose link is elsewhere may be another link's. */
-		if (pod->rec.mode == PL_MODE_ACCELERATE ||
-		    !pl_links_get(pl_host_links(t->opts.host), pod->rec.ifindex)) {
+		if (pod->rec.mode == PL_MODE_ACCELERATE || !pl_endpoint_link_of(t, &pod->rec)) {
 			pl_endpoint_release(t, pod);
 			continue;
 		}
 		pl_endpoint_event(pod, PL_EVENT_DELETE);
-		ifindexes[n] = pod->rec.ifindex;
+		links[n] = pl_identity_of_host_end(&pod->rec);
 		going[n++] = &pod->rec;
 	}
 	if (!n)
@@ -203,7 +202,7 @@ static void start(struct pl_endpoints *t)
 	batch->busy = true;
 	l->going = n;
 	pl_datapath_expedite_begin(t->opts.dp);
-	pl_reaper_start(batch->reaper, ifindexes, n, draw_group(t));
+	pl_reaper_start(batch->reaper, links, n, draw_group(t));
 	pl_masq_del(t->opts.masq, going, n);
 }
 

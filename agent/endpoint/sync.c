@@ -44,10 +44,14 @@ void pl_endpoint_sync(struct pl_endpoints *t, struct pl_endpoint *pod)
 	if (pl_endpoint_update(t, pod, &err) < 0) {
 		pl_warn("endpoint update failed, trying again container=%s ifname=%s error=\"%s\"",
 			pod->rec.container_id, pod->rec.ifname, err.text);
+		if (err.code == -ENOMEM) /* nothing was said that could be tried again */
+			pl_endpoint_suspect(t, pod, PL_SUSPECT_FACTS);
 	}
 	ready = pl_endpoint_is_ready(pod);
 	if (was_ready != ready)
 		pl_info("endpoint %s container=%s ifname=%s host=%s why=\"%s\"",
 			ready ? "ready" : "not ready", pod->rec.container_id, pod->rec.ifname,
 			pod->rec.host_ifname, ready ? NULL : pod->why);
+	if (ready && !was_ready)
+		pl_endpoint_suspect(t, pod, PL_SUSPECT_STACK);
 }

@@ -22,7 +22,7 @@ struct pl_endpoint *pl_endpoints_by_ifindex(const struct pl_endpoints *t, uint32
 
 	while (pod && pod->rec.ifindex != ifindex)
 		pod = pod->next_by_link;
-	return pod;
+	return ifindex ? pod : NULL;
 }
 
 static struct pl_endpoint **key_bucket(struct pl_endpoints *t, const struct pl_endpoint *pod)
@@ -30,7 +30,7 @@ static struct pl_endpoint **key_bucket(struct pl_endpoints *t, const struct pl_e
 	return &t->by_key[pod->key_hash & (t->n_buckets - 1)];
 }
 
-void pl_endpoints_index_link(struct pl_endpoints *t, struct pl_endpoint *pod)
+static void index_link(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
 	struct pl_endpoint **bucket = &t->by_link[pod->rec.ifindex & (t->n_buckets - 1)];
 
@@ -38,13 +38,24 @@ void pl_endpoints_index_link(struct pl_endpoints *t, struct pl_endpoint *pod)
 	*bucket = pod;
 }
 
-void pl_endpoints_unindex_link(struct pl_endpoints *t, struct pl_endpoint *pod)
+static void unindex_link(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
 	struct pl_endpoint **at = &t->by_link[pod->rec.ifindex & (t->n_buckets - 1)];
 
 	while (*at != pod)
 		at = &(*at)->next_by_link;
 	*at = pod->next_by_link;
+}
+
+void pl_endpoints_set_index(struct pl_endpoints *t, struct pl_endpoint *pod, uint32_t ifindex)
+{
+	unindex_link(t, pod);
+	t->n_away -= !pod->rec.ifindex;
+	if (!ifindex && pod->rec.ifindex)
+		pod->former_ifindex = pod->rec.ifindex;
+	pod->rec.ifindex = ifindex;
+	t->n_away += !ifindex;
+	index_link(t, pod);
 }
 
 static void unindex_key(struct pl_endpoints *t, struct pl_endpoint *pod)
@@ -105,7 +116,8 @@ int pl_endpoints_insert(struct pl_endpoints *t, const struct pl_record *rec,
 	pod->key_hash = pl_endpoint_hash(rec->container_id, rec->ifname);
 	pod->next_by_key = *key_bucket(t, pod);
 	*key_bucket(t, pod) = pod;
-	pl_endpoints_index_link(t, pod);
+	index_link(t, pod);
+	t->n_away += !rec->ifindex;
 	t->v[id] = pod;
 	t->n++;
 	*ret = pod;
@@ -115,7 +127,8 @@ int pl_endpoints_insert(struct pl_endpoints *t, const struct pl_record *rec,
 void pl_endpoints_drop(struct pl_endpoints *t, struct pl_endpoint *pod)
 {
 	unindex_key(t, pod);
-	pl_endpoints_unindex_link(t, pod);
+	unindex_link(t, pod);
+	t->n_away -= !pod->rec.ifindex;
 	t->v[pod->id] = NULL;
 	t->n--;
 	pl_reconcile_drop(t->opts.reconcile, &pod->facts);

@@ -14,19 +14,41 @@
 #include "netlink/netlink.h"
 #include "reconcile/reconcile.h"
 
+struct event;
 struct event_base;
 struct pl_removals;
 struct pl_waiter;
 
-/* A record with its place in the datapath. */
+/* What an endpoint may lack: looked at in a moment (heal.c). */
+enum pl_suspicion {
+	PL_SUSPECT_STACK = 1,	/* address, routes, neighbours of its host end */
+	PL_SUSPECT_POD_END = 2, /* neighbours of its pod's end */
+	PL_SUSPECT_FACTS = 4,	/* there was no memory to say what the datapath must hold */
+};
+
+/* How often something was repaired: whoever breaks it again and again is not fought. */
+struct pl_repairs {
+	uint8_t n;
+	bool failed;	   /* the last one: said once */
+	uint64_t since_ns; /* of the first that is counted */
+	uint64_t quiet_until_ns;
+};
+
+/*
+ * A record with its place in the datapath. While the host end is in another network namespace the
+ * index is 0 here, for another device may have it; on disk it stays what it was.
+ */
 struct pl_endpoint {
 	struct pl_record rec;
-	uint32_t id;	   /* slot in pl_endpoints */
-	uint64_t key_hash; /* of container id and ifname: cheap first comparison */
+	uint32_t former_ifindex; /* what it was */
+	uint32_t id;		 /* slot in pl_endpoints */
+	uint64_t key_hash;	 /* of container id and ifname: cheap first comparison */
 	struct pl_fact_owner facts;
 	enum pl_endpoint_state state;
 	bool faulted; /* an event came that its state does not know: said once */
 	bool shaped;
+	uint8_t suspicion; /* of enum pl_suspicion */
+	struct pl_repairs host_end, pod_end;
 	uint64_t mirror_out, mirror_in; /* sessions that want its packets, as bits by slot */
 	char why[160];			/* not ready: the reason, for people */
 	struct pl_waiter *waiters;	/* to be told when it has gone */
@@ -68,6 +90,9 @@ struct pl_endpoints_opts {
 struct pl_endpoints {
 	struct pl_endpoints_opts opts;
 	struct pl_removals *removals;
+	struct event *heal;			/* one-shot: armed where there is suspicion */
+	uint32_t next_heal;			/* where the next turn begins */
+	uint32_t n_away;			/* endpoints whose host end is elsewhere */
 	struct pl_endpoint **v;			/* by id; entry 0 unused */
 	struct pl_endpoint **by_key, **by_link; /* buckets: of container and ifname, of ifindex */
 	uint32_t n_buckets;			/* a power of two */

@@ -60,12 +60,13 @@ bool pl_host_addrs_del(struct pl_host_addrs *addrs, const struct pl_nl_addr *add
 	return true;
 }
 
-bool pl_host_addrs_has(const struct pl_host_addrs *addrs, const struct pl_ip *ip)
+bool pl_host_addrs_has(const struct pl_host_addrs *addrs, uint32_t ifindex, const struct pl_ip *ip)
 {
-	const struct pl_host_addr key = {*ip, 0};
+	const struct pl_host_addr key = {*ip, ifindex};
 	size_t at = bound(addrs, &key);
 
-	return at < addrs->n && !pl_ip_cmp(&addrs->v[at].ip, ip);
+	return at < addrs->n && !pl_ip_cmp(&addrs->v[at].ip, ip) &&
+	       (!ifindex || addrs->v[at].ifindex == ifindex);
 }
 
 void pl_host_addrs_clear(struct pl_host_addrs *addrs)

@@ -20,7 +20,8 @@ struct pl_host_addrs {
 /* Both return whether anything changed; adding may also fail with -ENOMEM. */
 int pl_host_addrs_add(struct pl_host_addrs *addrs, const struct pl_nl_addr *addr);
 bool pl_host_addrs_del(struct pl_host_addrs *addrs, const struct pl_nl_addr *addr);
-bool pl_host_addrs_has(const struct pl_host_addrs *addrs, const struct pl_ip *ip);
+/* On @ifindex, or, where that is 0, on any link. */
+bool pl_host_addrs_has(const struct pl_host_addrs *addrs, uint32_t ifindex, const struct pl_ip *ip);
 void pl_host_addrs_clear(struct pl_host_addrs *addrs);
 
 #endif

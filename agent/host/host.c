@@ -24,6 +24,7 @@ struct pl_host {
 	struct pl_host_addrs addrs;
 	struct default_oifs oifs;
 	bool routes_stale; /* the default routes could not be read when they changed */
+	bool event_lost;   /* for want of memory */
 	struct pl_range_routes range_routes;
 	struct pl_fact_owner owner; /* host addresses, uplinks */
 	bool dirty;		    /* something changed since they were said */
@@ -204,6 +205,7 @@ int pl_host_dump(struct pl_host *h, struct pl_error *err)
 	h->addrs = new.addrs;
 	h->oifs = new.oifs;
 	h->routes_stale = false;
+	h->event_lost = false;
 	h->dirty = true;
 	h->range_routes.dirty = true;
 	return 0;
@@ -229,6 +231,10 @@ static void refresh_default_routes(struct pl_host *h)
 
 void pl_host_retry(struct pl_host *h)
 {
+	if (h->event_lost) {
+		h->event_lost = false;
+		h->opts.watcher.lost(h->opts.watcher.arg);
+	}
 	if (h->routes_stale)
 		refresh_default_routes(h);
 	pl_host_update(h);
@@ -269,6 +275,16 @@ void pl_host_sync_routes(struct pl_host *h)
 static void routes_changed(struct pl_host *h)
 {
 	h->range_routes.dirty = true;
+	pl_reconcile_retry_later(h->opts.reconcile);
+}
+
+/* As if the kernel had lost it: everything is read anew, once there is memory again. */
+static void event_lost(struct pl_host *h, const char *what)
+{
+	if (!h->event_lost)
+		pl_warn("netlink event lost, everything is read anew event=%s error=\"out of memory\"",
+			what);
+	h->event_lost = true;
 	pl_reconcile_retry_later(h->opts.reconcile);
 }
 
@@ -314,8 +330,10 @@ static void link_new(struct pl_host *h, const struct pl_nl_link *told)
 		return;
 	if (has_default_route(h, link->ifindex))
 		refresh_default_routes(h);
-	if (pl_links_set(&h->links, link) < 0)
+	if (pl_links_set(&h->links, link) < 0) {
+		event_lost(h, "link");
 		return;
+	}
 	h->dirty = true;
 	if (link->flags & IFF_LOOPBACK) /* IPv6 has its unreachable routes on it */
 		routes_changed(h);
@@ -349,6 +367,7 @@ void pl_host_event(struct pl_host *h, const struct pl_nl_event *event)
 	switch (event->type) {
 	case PL_NL_LINK_NEW:
 		link_new(h, &event->link);
+		h->opts.watcher.stack_changed(event, h->opts.watcher.arg);
 		return;
 	case PL_NL_LINK_DEL:
 		link_gone(h, &event->link);
@@ -356,13 +375,18 @@ void pl_host_event(struct pl_host *h, const struct pl_nl_event *event)
 	case PL_NL_ADDR_NEW:
 		r = pl_host_addrs_add(&h->addrs, &event->addr);
 		if (r < 0)
-			pl_warn("address event lost: out of memory");
+			event_lost(h, "address");
 		h->dirty |= r > 0;
 		return;
 	case PL_NL_ADDR_DEL:
 		h->dirty |= pl_host_addrs_del(&h->addrs, &event->addr);
 		if (has_default_route(h, event->addr.ifindex))
 			refresh_default_routes(h);
+		h->opts.watcher.stack_changed(event, h->opts.watcher.arg);
+		return;
+	case PL_NL_HOST_ROUTE_GONE:
+	case PL_NL_NEIGH_CHANGED:
+		h->opts.watcher.stack_changed(event, h->opts.watcher.arg);
 		return;
 	case PL_NL_ROUTE_CHANGED:
 		refresh_default_routes(h);
@@ -406,7 +430,12 @@ const struct pl_devices *pl_host_links(const struct pl_host *h)
 
 bool pl_host_has_addr(const struct pl_host *h, const struct pl_ip *ip)
 {
-	return pl_host_addrs_has(&h->addrs, ip);
+	return pl_host_addrs_has(&h->addrs, 0, ip);
+}
+
+bool pl_host_link_has_addr(const struct pl_host *h, uint32_t ifindex, const struct pl_ip *ip)
+{
+	return pl_host_addrs_has(&h->addrs, ifindex, ip);
 }
 
 int pl_host_new(const struct pl_host_opts *opts, struct pl_host **ret, struct pl_error *err)

@@ -25,6 +25,11 @@ struct pl_host_watcher {
 	enum pl_claim (*claim)(uint32_t ifindex, void *arg);
 	void (*link_changed)(const struct pl_nl_link *link, void *arg);
 	void (*link_gone)(const struct pl_nl_link *link, void *arg);
+	/*
+	 * An address or a neighbour of a link, or a route to one address, is not what it was; and
+	 * each event of a link as the kernel told it, which may be past.
+	 */
+	void (*stack_changed)(const struct pl_nl_event *event, void *arg);
 	void (*lost)(void *arg); /* events were lost: only a dump tells how things are */
 	void *arg;
 };
@@ -66,6 +71,8 @@ void pl_host_forget_link(struct pl_host *host, uint32_t ifindex);
 const struct pl_devices *pl_host_links(const struct pl_host *host);
 bool pl_host_is_uplink(const struct pl_host *host, const struct pl_nl_link *link);
 bool pl_host_has_addr(const struct pl_host *host, const struct pl_ip *ip);
+/* On this very link. */
+bool pl_host_link_has_addr(const struct pl_host *host, uint32_t ifindex, const struct pl_ip *ip);
 /* MTU of the first uplink; 1500 where there is none. */
 uint32_t pl_host_mtu(const struct pl_host *host);
 

@@ -197,10 +197,15 @@ int pl_nl_batch_commit(struct pl_nl_batch *b, struct pl_error *err)
 		to = next_part(b, from);
 		r = commit_part(b, from, to, err);
 	}
+	pl_nl_batch_clear(b);
+	return r;
+}
+
+void pl_nl_batch_clear(struct pl_nl_batch *b)
+{
 	b->len = 0;
 	b->n = 0;
 	b->failed = 0;
-	return r;
 }
 
 void pl_nl_allow_missing(struct pl_nl_batch *b)

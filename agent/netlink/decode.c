@@ -470,9 +470,38 @@ static int route_event(const void *buf, size_t len, struct pl_nl_event *ret)
 		*ret = (struct pl_nl_event){.type = PL_NL_OWN_ROUTE_GONE};
 		return nlh->nlmsg_type == RTM_DELROUTE ? 0 : 1;
 	}
-	if (route.dst.len != 0 || route.table != RT_TABLE_MAIN)
+	if (route.table != RT_TABLE_MAIN)
 		return 1;
-	*ret = (struct pl_nl_event){.type = PL_NL_ROUTE_CHANGED};
+	if (route.dst.len == 0) {
+		*ret = (struct pl_nl_event){.type = PL_NL_ROUTE_CHANGED};
+		return 0;
+	}
+	if (route.dst.len != pl_ip_bits(route.dst.ip.family) ||
+	    (nlh->nlmsg_type == RTM_NEWROUTE && !(nlh->nlmsg_flags & NLM_F_REPLACE)))
+		return 1;
+	*ret = (struct pl_nl_event){.type = PL_NL_HOST_ROUTE_GONE, .route = route};
+	return 0;
+}
+
+static int neigh_event(const void *buf, size_t len, struct pl_nl_event *ret)
+{
+	const struct nlmsghdr *nlh = buf;
+	const struct ndmsg *ndm;
+	struct pl_nl_neigh neigh;
+	struct body body;
+
+	if (open_body(buf, len, sizeof(*ndm), &body) < 0)
+		return -EBADMSG;
+	ndm = body.header;
+	if (ndm->ndm_family != AF_INET && ndm->ndm_family != AF_INET6) /* a bridge's */
+		return 1;
+	if (pl_nl_decode_neigh(buf, len, &neigh) < 0)
+		return -EBADMSG;
+	if (nlh->nlmsg_type == RTM_DELNEIGH)
+		neigh.state = 0;
+	else if (neigh.state != NUD_PERMANENT)
+		return 1;
+	*ret = (struct pl_nl_event){.type = PL_NL_NEIGH_CHANGED, .neigh = neigh};
 	return 0;
 }
 
@@ -505,6 +534,9 @@ int pl_nl_decode_event(const void *buf, size_t len, struct pl_nl_event *ret)
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		return route_event(buf, len, ret);
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		return neigh_event(buf, len, ret);
 	case RTM_NEWQDISC:
 	case RTM_DELQDISC:
 		return qdisc_event(buf, len, ret);

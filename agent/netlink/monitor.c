@@ -16,43 +16,77 @@ struct pl_nl_monitor {
 };
 
 /*
- * Links but a bridge's notes on its ports, addresses, default routes of the main table, qdiscs:
- * of tc also filters, classes and chains come in the same group. The type is in host order.
+ * Links but a bridge's notes on its ports; addresses; of the main table default routes, and routes
+ * to one address that are deleted or replaced; neighbours that are deleted or become permanent, not
+ * what ARP finds all day; qdiscs: of tc also filters, classes and chains come in the same group.
+ * Types, flags and states are in host order.
  */
 static void attach_filter(int fd)
 {
 	enum {
 		TYPE = offsetof(struct nlmsghdr, nlmsg_type),
-		FAMILY = NLMSG_HDRLEN + offsetof(struct ifinfomsg, ifi_family),
+		FLAGS = offsetof(struct nlmsghdr, nlmsg_flags),
+		FAMILY = NLMSG_HDRLEN + offsetof(struct ifinfomsg, ifi_family), /* of all */
 		DST_LEN = NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_dst_len),
 		TABLE = NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_table),
 		PROTOCOL = NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol),
+		STATE = NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_state),
 	};
+	/* Where each part begins. */
+	enum {
+		LINK = 11,
+		NEW_ROUTE = 13,
+		OLD_ROUTE = 17,
+		MAIN = 23,
+		NEW_NEIGH = 25,
+		OLD_NEIGH = 27,
+		PASS = 30,
+		DROP = 31,
+	};
+#define IS(at, value, yes, no)                                                                     \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, (yes) - (at)-1, (no) - (at)-1)
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, TYPE),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 9, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELLINK), 8, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 9, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 8, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWADDR), 3, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELADDR), 2, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWQDISC), 1, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELQDISC), 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		/* link */
+		IS(1, htons(RTM_NEWLINK), LINK, 2),
+		IS(2, htons(RTM_DELLINK), LINK, 3),
+		IS(3, htons(RTM_NEWADDR), PASS, 4),
+		IS(4, htons(RTM_DELADDR), PASS, 5),
+		IS(5, htons(RTM_NEWQDISC), PASS, 6),
+		IS(6, htons(RTM_DELQDISC), PASS, 7),
+		IS(7, htons(RTM_NEWROUTE), NEW_ROUTE, 8),
+		IS(8, htons(RTM_DELROUTE), OLD_ROUTE, 9),
+		IS(9, htons(RTM_NEWNEIGH), NEW_NEIGH, 10),
+		IS(10, htons(RTM_DELNEIGH), OLD_NEIGH, DROP),
+		/* LINK */
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FAMILY),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNSPEC, 6, 7),
-		/* route */
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PROTOCOL),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PL_NL_PROTOCOL, 4, 0),
+		IS(12, AF_UNSPEC, PASS, DROP),
+		/* NEW_ROUTE */
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, FLAGS),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NLM_F_REPLACE), OLD_ROUTE - 15, 0),
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, DST_LEN),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
+		IS(16, 0, MAIN, DROP),
+		/* OLD_ROUTE */
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, PROTOCOL),
+		IS(18, PL_NL_PROTOCOL, PASS, 19),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, DST_LEN),
+		IS(20, 0, MAIN, 21),
+		IS(21, 32, MAIN, 22),
+		IS(22, 128, MAIN, DROP),
+		/* MAIN */
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, TABLE),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_MAIN, 0, 1),
+		IS(24, RT_TABLE_MAIN, PASS, DROP),
+		/* NEW_NEIGH */
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, STATE),
+		IS(26, htons(NUD_PERMANENT), OLD_NEIGH, DROP),
+		/* OLD_NEIGH: not a bridge's */
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FAMILY),
+		IS(28, AF_INET, PASS, 29),
+		IS(29, AF_INET6, PASS, DROP),
+		/* PASS, DROP */
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
+#undef IS
 	struct sock_fprog program = {.len = PL_ARRAY_SIZE(code), .filter = code};
 
 	/* A failure costs wake-ups alone: the decoder sorts out the same messages. */
@@ -73,7 +107,7 @@ static int subscribe(int fd, int rcvbuf)
 	struct sockaddr_nl addr = {
 		.nl_family = AF_NETLINK,
 		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-			     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_TC,
+			     RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_NEIGH | RTMGRP_TC,
 	};
 	int r = set_rcvbuf(fd, rcvbuf);
 

@@ -58,6 +58,15 @@ int pl_nl_own_route_dump(struct pl_nl *nl, int (*fn)(const struct pl_nl_route *r
 int pl_nl_neigh_dump(struct pl_nl *nl, uint32_t ifindex,
 		     int (*fn)(const struct pl_nl_neigh *neigh, void *arg), void *arg);
 
+/* 0, -ENOENT (there is none), -errno. */
+int pl_nl_neigh_get(struct pl_nl *nl, uint32_t ifindex, const struct pl_ip *ip,
+		    struct pl_nl_neigh *ret);
+/*
+ * The route that leads to @ip, as it stands in its table. 0, or -errno: also that which an
+ * unreachable, prohibiting or missing route means for packets.
+ */
+int pl_nl_route_get(struct pl_nl *nl, const struct pl_ip *ip, struct pl_nl_route *ret);
+
 /*
  * 1: the link has an "ingress" qdisc, which polices what comes in; 0: it has none, or clsact, which
  * only holds filters; -errno.
@@ -81,6 +90,8 @@ void pl_nl_batch_freep(struct pl_nl_batch **batch);
  * (-ENODEV, -ESRCH, -EADDRNOTAVAIL), unless pl_nl_allow_missing() came right after it.
  */
 int pl_nl_batch_commit(struct pl_nl_batch *batch, struct pl_error *err);
+/* Nothing of it is sent. */
+void pl_nl_batch_clear(struct pl_nl_batch *batch);
 
 /*
  * Each of these appends a message. 0, -ENOMEM, or -EINVAL for what no message can say (a name too
@@ -141,10 +152,11 @@ int pl_nl_add_neigh(struct pl_nl_batch *b, uint32_t ifindex, const struct pl_ip 
 /* Events. */
 struct pl_nl_monitor;
 /*
- * Subscribes (links, addresses, default routes, own routes, qdiscs) in the current netns;
- * non-blocking. Open it before the first dump, and read it after: then nothing falls in between.
- * IPv4 routes that vanish because their device went down or lost its address have no event: the
- * link's or the address's stands for them.
+ * Subscribes (links, addresses, default routes, own routes, routes to single addresses that go,
+ * neighbours that go or become permanent, qdiscs) in the current netns; non-blocking. Open it
+ * before the first dump, and read it after: then nothing falls in between. IPv4 routes that vanish
+ * because their device went down or lost its address have no event: the link's or the address's
+ * stands for them.
  */
 int pl_nl_monitor_open(struct pl_nl_monitor **ret, struct pl_error *err);
 /* The same with a receive buffer of @rcvbuf bytes: a small one loses events, for tests. */

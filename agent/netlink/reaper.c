@@ -15,7 +15,8 @@ struct pl_reaper {
 	int done_fd;
 	pthread_t thread;
 	bool threaded; /* else the deletion was carried out at its start */
-	uint32_t ifindexes[PL_REAPER_MAX];
+	struct pl_identity links[PL_REAPER_MAX];
+	bool strangers[PL_REAPER_MAX];
 	int codes[PL_REAPER_MAX];
 	size_t n;
 };
@@ -60,7 +61,7 @@ void pl_reaper_freep(struct pl_reaper **ref)
 static void queue_group(struct pl_reaper *reaper, uint32_t group)
 {
 	for (size_t i = 0; i < reaper->n; i++) {
-		pl_nl_set_group(reaper->batch, reaper->ifindexes[i], group);
+		pl_nl_set_group(reaper->batch, reaper->links[i].ifindex, group);
 		pl_nl_allow_missing(reaper->batch);
 	}
 	pl_nl_del_group(reaper->batch, group);
@@ -74,13 +75,36 @@ static int delete_one(struct pl_reaper *reaper, uint32_t ifindex)
 	return pl_nl_batch_commit(reaper->batch, NULL);
 }
 
+/*
+ * What was known when the deletion was asked for may be past: looked at here, where waiting for the
+ * kernel holds up nobody. 0 where all are who they should be.
+ */
+static size_t find_strangers(struct pl_reaper *reaper)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < reaper->n; i++) {
+		struct pl_nl_link link;
+		int r = pl_nl_link_get(reaper->nl, NULL, reaper->links[i].ifindex, &link);
+
+		reaper->strangers[i] =
+			r == -ENODEV || (!r && !pl_identity_matches(&reaper->links[i], &link));
+		n += reaper->strangers[i];
+	}
+	return n;
+}
+
 static void *reap(void *arg)
 {
 	struct pl_reaper *reaper = arg;
-	bool together = reaper->n > 1 && !pl_nl_batch_commit(reaper->batch, NULL);
+	bool together = !find_strangers(reaper) && reaper->n > 1 &&
+			!pl_nl_batch_commit(reaper->batch, NULL);
 
+	pl_nl_batch_clear(reaper->batch); /* a stranger is not to be put into the group */
 	for (size_t i = 0; i < reaper->n; i++)
-		reaper->codes[i] = together ? 0 : delete_one(reaper, reaper->ifindexes[i]);
+		reaper->codes[i] = together || reaper->strangers[i]
+					   ? 0
+					   : delete_one(reaper, reaper->links[i].ifindex);
 	(void)eventfd_write(reaper->done_fd, 1);
 	return NULL;
 }
@@ -98,9 +122,10 @@ static int start_thread(struct pl_reaper *reaper)
 	return -r;
 }
 
-void pl_reaper_start(struct pl_reaper *reaper, const uint32_t *ifindexes, size_t n, uint32_t group)
+void pl_reaper_start(struct pl_reaper *reaper, const struct pl_identity *links, size_t n,
+		     uint32_t group)
 {
-	memcpy(reaper->ifindexes, ifindexes, n * sizeof(*ifindexes));
+	memcpy(reaper->links, links, n * sizeof(*links));
 	reaper->n = n;
 	if (n > 1)
 		queue_group(reaper, group);
@@ -127,5 +152,5 @@ void pl_reaper_end(struct pl_reaper *reaper, void (*fn)(uint32_t ifindex, int co
 	(void)eventfd_read(reaper->done_fd, &one);
 	reaper->n = 0;
 	for (size_t i = 0; i < n; i++)
-		fn(reaper->ifindexes[i], reaper->codes[i], arg);
+		fn(reaper->links[i].ifindex, reaper->codes[i], arg);
 }

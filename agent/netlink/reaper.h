@@ -7,7 +7,7 @@
 #ifndef PODLANE_NETLINK_REAPER_H
 #define PODLANE_NETLINK_REAPER_H
 
-#include "common/util.h"
+#include "netlink/identity.h"
 
 enum { PL_REAPER_MAX = 64 }; /* links at once: the RTNL lock is held for a millisecond each */
 
@@ -20,9 +20,11 @@ void pl_reaper_freep(struct pl_reaper **reaper);
 
 /*
  * Begins a deletion of 1 to PL_REAPER_MAX links; no other before pl_reaper_end(). They are put into
- * @group on the way, and with it goes every other link that is in it: a number that nobody uses.
+ * @group on the way, and with it goes every other link that is in it: a number that nobody uses. A
+ * link that has its index alone in common with what is named here is left, and told as gone.
  */
-void pl_reaper_start(struct pl_reaper *reaper, const uint32_t *ifindexes, size_t n, uint32_t group);
+void pl_reaper_start(struct pl_reaper *reaper, const struct pl_identity *links, size_t n,
+		     uint32_t group);
 /* Readable when the deletion has ended. */
 int pl_reaper_fd(const struct pl_reaper *reaper);
 /* Waits for the end, and tells of each link: 0 (also where there was none) or -errno. */

@@ -92,16 +92,20 @@ enum pl_nl_event_type {
 	PL_NL_LINK_DEL, /* with new_nsid other than PL_NL_NSID_HERE: moved to another netns */
 	PL_NL_ADDR_NEW,
 	PL_NL_ADDR_DEL,
-	PL_NL_ROUTE_CHANGED,  /* a default route of the main table came or went, IPv4 or IPv6 */
-	PL_NL_OWN_ROUTE_GONE, /* one of PL_NL_PROTOCOL was deleted, by whomever */
-	PL_NL_QDISC_CHANGED,  /* on .link.ifindex: read the link again */
-	PL_NL_LOST,	      /* ENOBUFS: events are missing, dump everything again */
+	PL_NL_ROUTE_CHANGED,   /* a default route of the main table came or went, IPv4 or IPv6 */
+	PL_NL_OWN_ROUTE_GONE,  /* one of PL_NL_PROTOCOL was deleted, by whomever */
+	PL_NL_HOST_ROUTE_GONE, /* .route, to one address, was deleted or replaced */
+	PL_NL_NEIGH_CHANGED,   /* .neigh was deleted (state 0), or became permanent */
+	PL_NL_QDISC_CHANGED,   /* on .link.ifindex: read the link again */
+	PL_NL_LOST,	       /* ENOBUFS: events are missing, dump everything again */
 };
 
 struct pl_nl_event {
 	enum pl_nl_event_type type;
 	struct pl_nl_link link; /* LINK_*: all; QDISC_CHANGED: ifindex */
 	struct pl_nl_addr addr; /* ADDR_* */
+	struct pl_nl_route route;
+	struct pl_nl_neigh neigh;
 };
 
 #endif

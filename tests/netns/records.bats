@@ -49,6 +49,70 @@ teardown_file() { load node && node_down; }
 	rm /run/podlane/endpoints/broken:eth0.json.bad
 }
 
+edited() { jq "$2" /run/podlane/endpoints/a:eth0.json >"/run/podlane/endpoints/$1:eth0.json"; } # ID CHANGE
+uplink() { podlane -j status | jq -e '.uplinks | map(select(.name == "up0" and .attached != "none")) | length == 1' >/dev/null; }
+
+@test "whatever else lies among the records neither holds up the start nor harms what lives" {
+	local up mac e=/run/podlane/endpoints
+	pod_up d
+	D=$(host_end d)
+	daemon_stop
+	mkfifo $e/fifo:eth0.json
+	mkdir $e/folder:eth0.json
+	touch $e/folder:eth0.json/file
+	ln -s /etc/hostname $e/symlink:eth0.json
+	ln -s nowhere $e/dangling:eth0.json
+	truncate -s 1G $e/large:eth0.json
+	python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("'$e'/socket:eth0.json")'
+	up=$(cat /sys/class/net/up0/ifindex) mac=$(cat /sys/class/net/up0/address)
+	# The uplink: an ADD cut short would delete it, an endpoint take it away from the node.
+	edited uplink1 '.containerId = "uplink1" | .hostIfname = "up0" | .ifindex = 0 | .podIfindex = 0'
+	edited uplink2 ".containerId = \"uplink2\" | .hostIfname = \"up0\" | .ifindex = $up | .hostMac = \"$mac\"
+		| .addresses = [] | .createdNs = 1"
+	# Another pod's link, under that pod's name and under another; older, so that it comes first.
+	edited thief1 '.containerId = "thief1" | .addresses = [] | .createdNs = 1'
+	thief2=$(jq -r .hostIfname $e/d:eth0.json | tr 0-9a-f 1-9a-f0)
+	edited thief2 ".containerId = \"thief2\" | .hostIfname = \"$thief2\" | .addresses = [] | .createdNs = 1"
+	# An address that another pod has.
+	jq '.addresses = $a[0].addresses | .createdNs += 1' --slurpfile a $e/a:eth0.json $e/d:eth0.json >$e/new
+	mv $e/new $e/d:eth0.json
+	daemon_start
+	[ "$(podlane -j status | jq .ready)" = 3 ]
+	[ "$(podlane -j status | jq .endpoints)" = 3 ]
+	uplink
+	ip link show "$D" >/dev/null
+	witness_up
+	pings a $B4
+	pings outside $A6
+	witness_down
+	for name in fifo folder symlink dangling large socket uplink1 uplink2 thief1 thief2 d; do
+		echo "$name"
+		[ -e "$e/$name:eth0.json.bad" ] || [ -L "$e/$name:eth0.json.bad" ]
+		[ "$(grep -c "error record set aside.*[/=]$name[: ]" "$BATS_FILE_TMPDIR/podlaned.log")" = 1 ]
+	done
+	[ "$(find $e -name '*.json' | wc -l)" = 3 ]
+	rm -r $e/*.bad
+	run podlane endpoint del d # there is no such endpoint, but its link goes, by the name that ADD gave it
+	run ip link show "$D"
+	[ "$status" -ne 0 ]
+	ip netns del d
+}
+
+@test "a lock that is a symbolic link is not followed" {
+	daemon_stop
+	echo precious >"$BATS_TEST_TMPDIR/file"
+	rm /run/podlane/podlaned.lock
+	ln -s "$BATS_TEST_TMPDIR/file" /run/podlane/podlaned.lock
+	run "$BUILD/podlaned"
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ $output = *"podlaned.lock: it is a symbolic link"*"remove it"* ]]
+	[ "$(cat "$BATS_TEST_TMPDIR/file")" = precious ]
+	rm /run/podlane/podlaned.lock
+	daemon_start
+	pings a $B4
+}
+
 # Not what `bpftool link show` lists: the links of the whole machine, those of tests beside this one, too.
 everything() {
 	local pin

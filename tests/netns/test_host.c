@@ -31,8 +31,27 @@ static void no_link(const struct pl_nl_link *link, void *arg)
 {
 }
 
+static void no_event(const struct pl_nl_event *event, void *arg)
+{
+}
+
 static void nothing(void *arg)
 {
+}
+
+static unsigned int times_lost;
+
+static void lost(void *arg)
+{
+	times_lost++;
+}
+
+/* Takes the place of the C library's, which a table that is full asks for more. */
+static bool no_memory;
+
+void *reallocarray(void *ptr, size_t n, size_t size)
+{
+	return no_memory ? NULL : realloc(ptr, n * size);
 }
 
 static void make_uplink(void)
@@ -61,7 +80,7 @@ static void make_uplink(void)
 
 static int set_up(void **state)
 {
-	struct pl_host_opts opts = {.watcher = {no_claim, no_link, no_link, nothing, NULL}};
+	struct pl_host_opts opts = {.watcher = {no_claim, no_link, no_link, no_event, lost, NULL}};
 	const struct pl_reconcile_watcher watcher = {nothing, NULL, NULL};
 	struct pl_error err = {0};
 
@@ -173,6 +192,37 @@ static void test_routes_read_later(void **state)
 	assert_false(pl_host_is_uplink(host, &uplink));
 }
 
+/* Nothing that would have to be written is left: this test has no datapath. */
+static void take_uplink_away(void)
+{
+	const struct pl_nl_event changed = {.type = PL_NL_ROUTE_CHANGED};
+	struct pl_nl_event event = {.type = PL_NL_ADDR_DEL};
+
+	delete_default_route();
+	pl_host_event(host, &changed);
+	event.addr = (struct pl_nl_addr){.ifindex = uplink.ifindex, .ip = {address, 24}};
+	pl_host_event(host, &event);
+}
+
+/* An event that there is no memory for counts as lost: the timer has everything read anew, once. */
+static void test_no_memory_for_an_event(void **state)
+{
+	struct pl_nl_event event = {.type = PL_NL_LINK_NEW, .link = uplink};
+
+	take_uplink_away();
+	times_lost = 0;
+	no_memory = true;
+	for (event.link.ifindex = 1000; event.link.ifindex < 1100; event.link.ifindex++)
+		pl_host_event(host, &event);
+	assert_null(pl_links_get(pl_host_links(host), 1099));
+	no_memory = false;
+	assert_int_equal(times_lost, 0);
+	pl_host_retry(host);
+	assert_int_equal(times_lost, 1);
+	pl_host_retry(host);
+	assert_int_equal(times_lost, 1);
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -182,6 +232,7 @@ int main(void)
 		ROW(test_failed_dump),
 		ROW(test_dump_forgets),
 		ROW(test_routes_read_later),
+		ROW(test_no_memory_for_an_event),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -304,6 +304,81 @@ static void test_own_routes(void **state)
 	free(m.bytes);
 }
 
+/* To one address: told where it goes, or gives way to another; not where one comes. */
+static void test_host_routes(void **state)
+{
+	static const struct {
+		uint16_t type, flags;
+		uint8_t len, table;
+		int r;
+	} rows[] = {
+		{RTM_DELROUTE, 0, 32, RT_TABLE_MAIN, 0},
+		{RTM_NEWROUTE, NLM_F_REPLACE, 32, RT_TABLE_MAIN, 0},
+		{RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, 32, RT_TABLE_MAIN, 1},
+		{RTM_DELROUTE, 0, 31, RT_TABLE_MAIN, 1},
+		{RTM_DELROUTE, 0, 32, RT_TABLE_LOCAL, 1},
+	};
+
+	for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
+		struct message m = message(route4_on_link);
+		struct nlmsghdr *nlh = (void *)m.bytes;
+		struct rtmsg *rtm = NLMSG_DATA(nlh);
+		struct rtattr *attr = RTM_RTA(rtm);
+		struct pl_nl_event event;
+		int left = (int)RTM_PAYLOAD(nlh);
+
+		nlh->nlmsg_type = rows[i].type;
+		nlh->nlmsg_flags = rows[i].flags;
+		rtm->rtm_dst_len = rows[i].len;
+		rtm->rtm_table = rows[i].table;
+		for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left))
+			if (attr->rta_type == RTA_TABLE)
+				*(uint32_t *)RTA_DATA(attr) = rows[i].table;
+		assert_int_equal(pl_nl_decode_event(m.bytes, m.len, &event), rows[i].r);
+		if (!rows[i].r) {
+			assert_int_equal(event.type, PL_NL_HOST_ROUTE_GONE);
+			assert_prefix(&event.route.dst, "10.5.0.0/32");
+		}
+		free(m.bytes);
+	}
+}
+
+/* Told where one goes, or becomes permanent; not what ARP learns, nor what a bridge does. */
+static void test_neighbour_events(void **state)
+{
+	static const struct {
+		uint16_t type, state;
+		uint8_t family;
+		int r;
+		uint16_t told;
+	} rows[] = {
+		{RTM_NEWNEIGH, NUD_PERMANENT, AF_INET, 0, NUD_PERMANENT},
+		{RTM_NEWNEIGH, NUD_REACHABLE, AF_INET, 1, 0},
+		{RTM_DELNEIGH, NUD_PERMANENT, AF_INET, 0, 0},
+		{RTM_DELNEIGH, NUD_FAILED, AF_INET, 0, 0},
+		{RTM_DELNEIGH, NUD_PERMANENT, AF_BRIDGE, 1, 0},
+	};
+
+	for (size_t i = 0; i < PL_ARRAY_SIZE(rows); i++) {
+		struct message m = message(neigh4);
+		struct nlmsghdr *nlh = (void *)m.bytes;
+		struct ndmsg *ndm = NLMSG_DATA(nlh);
+		struct pl_nl_event event;
+
+		nlh->nlmsg_type = rows[i].type;
+		ndm->ndm_state = rows[i].state;
+		ndm->ndm_family = rows[i].family;
+		assert_int_equal(pl_nl_decode_event(m.bytes, m.len, &event), rows[i].r);
+		if (!rows[i].r) {
+			assert_int_equal(event.type, PL_NL_NEIGH_CHANGED);
+			assert_int_equal(event.neigh.state, rows[i].told);
+			assert_int_equal(event.neigh.ifindex, 1007);
+			assert_ip(&event.neigh.ip, "10.9.0.2");
+		}
+		free(m.bytes);
+	}
+}
+
 static void test_multipath(void **state)
 {
 	struct pl_nl_route route;
@@ -513,6 +588,8 @@ int main(void)
 		cmocka_unit_test(test_default_routes),
 		cmocka_unit_test(test_other_routes),
 		cmocka_unit_test(test_own_routes),
+		cmocka_unit_test(test_host_routes),
+		cmocka_unit_test(test_neighbour_events),
 		cmocka_unit_test(test_multipath),
 		cmocka_unit_test(test_multipath_that_lies_about_its_length),
 		cmocka_unit_test(test_neighbours),
