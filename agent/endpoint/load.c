@@ -33,7 +33,7 @@ static void load_bad(const char *path, const struct pl_error *err, void *arg)
 {
 	if (access(path, F_OK)) /* it was renamed */
 		pl_error_log(
-			"record set aside path=%s.bad error=\"%s; if a pod has lost its endpoint "
+			"record set aside path=\"%s.bad\" error=\"%s; if a pod has lost its endpoint "
 			"by it, delete and add the pod again\"",
 			path, err->text);
 	else

@@ -295,8 +295,10 @@ teardown() { cni_teardown; }
 	succeeds
 	ip route del 10.77.0.2
 	check c1
-	fails_with 104 10.77.0.2
-	ip route add 10.77.0.2 dev "$(host_end c1)" scope link proto static
+	if [ "$status" -ne 0 ]; then # the daemon makes it again in a moment
+		fails_with 104 10.77.0.2
+		await 20 grep -q 'host end repaired container=c1 .*route 10.77.0.2' "$T/podlaned.log"
+	fi
 	check c1
 	succeeds
 	pod c1 ip addr del fd77::2/128 dev eth0

@@ -88,10 +88,10 @@ uplink() { podlane -j status | jq -e '.uplinks | map(select(.name == "up0" and .
 	for name in fifo folder symlink dangling large socket uplink1 uplink2 thief1 thief2 d; do
 		echo "$name"
 		[ -e "$e/$name:eth0.json.bad" ] || [ -L "$e/$name:eth0.json.bad" ]
-		[ "$(grep -c "error record set aside.*[/=]$name[: ]" "$BATS_FILE_TMPDIR/podlaned.log")" = 1 ]
+		[ "$(grep -c "error record set aside.*[/=]${name}[: ]" "$BATS_FILE_TMPDIR/podlaned.log")" = 1 ]
 	done
 	[ "$(find $e -name '*.json' | wc -l)" = 3 ]
-	rm -r $e/*.bad
+	rm -r /run/podlane/endpoints/*.bad
 	run podlane endpoint del d # there is no such endpoint, but its link goes, by the name that ADD gave it
 	run ip link show "$D"
 	[ "$status" -ne 0 ]
