@@ -212,6 +212,8 @@ static void on_signal(evutil_socket_t sig, short what, void *arg)
 
 static void on_hangup(evutil_socket_t sig, short what, void *arg)
 {
+	PL_TURN("reload");
+
 	pl_daemon_reload(arg);
 }
 

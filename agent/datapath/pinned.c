@@ -4,6 +4,8 @@
  * removed them or took the bpffs away. The lock's fd keeps a bpffs that was unmounted, and so the
  * attachments in it, until they are pinned in the next one.
  */
+#include <net/if.h>
+
 #include "common/log.h"
 #include "datapath/internal.h"
 
@@ -95,6 +97,15 @@ static bool all_there(const struct pl_datapath *dp)
 	return there;
 }
 
+/* By the number behind the hook's name. Nobody took the pin away while there was no folder. */
+static bool device_has_gone(const char *name)
+{
+	const char *dash = strchr(name, '-');
+	char ifname[IF_NAMESIZE];
+
+	return dash && !if_indextoname((unsigned int)strtoul(dash + 1, NULL, 10), ifname);
+}
+
 /* A pinned link, or the note of a filter. */
 static void copy_link(const char *from, const char *to, const char *name)
 {
@@ -119,7 +130,8 @@ static int move_links(struct pl_datapath *dp, struct pl_error *err)
 	snprintf(from, sizeof(from), "/proc/self/fd/%d/%s", dp->lock_fd, strrchr(dp->dir, '/') + 1);
 	if (!dp_list_links(from, &names))
 		for (size_t i = 0; i < names.n; i++)
-			copy_link(from, dp->dir, names.names[i]);
+			if (!device_has_gone(names.names[i]))
+				copy_link(from, dp->dir, names.names[i]);
 	pl_closep(&dp->lock_fd);
 	dp->lock_fd = TAKE_FD(lock);
 	return 0;

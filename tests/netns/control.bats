@@ -259,7 +259,7 @@ run_dir_is_back() {
 	eventually test -S /run/podlane/podlane.sock
 	kill -CONT "$first"
 	eventually eval '! kill -0 "$first"' # the datapath goes on
-	grep "error podlaned: another podlaned (pid $second) has" "$LOG"
+	grep "error .*another podlaned (pid $second) has" "$LOG"
 	podlane status
 	pings a $B4
 	kill $second

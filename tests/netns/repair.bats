@@ -302,3 +302,31 @@ pinned_links() { find "$(pins)links" -type l -o -type f | sed 's/.*links.//' | s
 	sleep 0.6
 	[ "$(repairs object)" = "$before" ]
 }
+
+@test "without a bpffs: an ADD is refused and leaves nothing, a DEL succeeds and leaves no pin" {
+	pod_up old
+	links=$(podlane -j status | jq .attachments)
+	umount -l /sys/fs/bpf
+	ip netns add new
+	run podlane endpoint add new
+	[ "$status" = 1 ]
+	[[ $output = *attach* ]]
+	[ ! -e /run/podlane/endpoints/new:eth0.json ]
+	run in_ns new ip link show eth0
+	[ "$status" -ne 0 ]
+	[ "$(podlane -j status | jq .attachments)" = "$links" ]
+	podlane endpoint del old
+	before=$(repairs "object=pins")
+	mount -t bpf bpf /sys/fs/bpf
+	within_a_second repaired "object=pins" "$before"
+	for pin in $(pinned_links); do
+		pin=${pin#*-}
+		ip -o link | grep -q "^${pin%%-*}: " || { echo "of a device that is gone: $pin"; return 1; }
+	done
+	podlane endpoint add new
+	witness_up
+	pings new $B4
+	podlane endpoint del new
+	ip netns del new
+	ip netns del old
+}
