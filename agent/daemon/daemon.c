@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Builds the daemon of its parts, in an order that loses no event (subscribe, then dump); says what
- * a turn of the loop does; and ends so that the datapath goes on.
+ * a turn of the loop does; and ends so that the datapath stays attached.
  */
 #include <event2/event.h>
 #include <signal.h>

@@ -34,7 +34,7 @@ def endpoint(ident, container, **other):
                       {"address": "fd42:706c::%x/128" % (ident + 1), "gateway": "fd42:706c::1"}],
         "antispoof": True, "allow": [], "ipMasq": False, "ipam": "podlane", "createdNs": 1795000000000000000,
         "created": "2026-11-18T13:06:40.000000000Z",
-        "ready": True, "attached": {"fromPod": "tcx", "toPod": "tcx"}, "shaped": False,
+        "ready": True, "degraded": False, "attached": {"fromPod": "tcx", "toPod": "tcx"}, "shaped": False,
         "mirrors": [],
     }
     e.update(other)
@@ -81,7 +81,7 @@ STATUS = {
     "attachments": {"tcx": 9, "clsact": 1, "netkit": 0},
     "uplinks": [{"name": "uplink0", "ifindex": 2, "attached": "tcx"},
                 {"name": "uplink1", "ifindex": 3, "attached": "none"}],
-    "endpoints": 4, "ready": 3, "mirrors": 2, "networks": ["default", "fast"],
+    "endpoints": 4, "ready": 3, "degraded": 0, "mirrors": 2, "networks": ["default", "fast"],
     "native": ["10.0.0.0/8"], "maxEndpoints": 4095,
     "loop": {"longestUs": 12345, "longestIn": "endpoint.add", "recentUs": 678, "recentIn": "status", "over20Ms": 0},
     "resyncs": 0, "rssBytes": 9437184,
@@ -179,7 +179,7 @@ class Daemon:
         if op == "endpoint.del":
             e = [e for e in ENDPOINTS if e["containerId"] == request["containerId"]
                  and e["ifname"] == request["ifname"]]
-            live = ("id", "ready", "notReady", "shaped", "attached", "mirrors")
+            live = ("id", "ready", "degraded", "notReady", "shaped", "attached", "mirrors")
             record = {k: v for k, v in e[0].items() if k not in live} if e else {}
             return [{"ok": True, "existed": bool(e), **({"endpoint": record} if e else {})}]
         if op == "stats":

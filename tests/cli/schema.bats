@@ -22,6 +22,10 @@ teardown() {
 	[ -z "$daemon" ] || { kill "$daemon" && wait "$daemon"; } 2>/dev/null || true
 	[ -z "${real:-}" ] || "${podlane}d" --remove --run-dir "$dir/run" --bpffs /sys/fs/bpf/schema-test || true
 	[ ! -e /run/netns/red ] || ip netns del red
+	local device
+	for device in tap0 up0; do
+		[ -z "${real:-}" ] || ip link del $device || true
+	done
 }
 
 daemon_up() { # COMMAND...
