@@ -7,8 +7,12 @@ function __podlane_complete
     set -l option ''
     # Of "--option=value" the program completes the value alone; fish replaces the whole word.
     string match -q -- '--*=*' $words[-1]; and set option (string replace -r '=.*' '=' -- $words[-1])
-    $words[1] complete $words[2..-1] 2>/dev/null | string replace -r '^' -- "$option"
+    set -l candidates ($words[1] complete $words[2..-1] 2>/dev/null)
+    if test (count $candidates) -gt 0
+        printf '%s\n' $option$candidates
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
 
-complete -c podlane -f -n 'test (count (__podlane_complete)) -gt 0' -a '(__podlane_complete)'
-complete -c podlane -F -n 'test (count (__podlane_complete)) -eq 0'
+complete -c podlane -f -a '(__podlane_complete)'
