@@ -37,10 +37,10 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 const struct cli_command cli_mirror_compile = {
 	.name = "compile",
 	.args = "EXPRESSION",
-	.summary = "What a filter of tcpdump's language compiles to",
+	.summary = "Compile a tcpdump filter expression",
 	.about =
-		"Prints classic BPF as numbers, as tcpdump -ddd does, with commas between the lines.\n"
-		"Asks no daemon.",
+		"Prints classic BPF as numbers, as tcpdump -ddd does, with commas instead of newlines.\n"
+		"Needs no daemon.",
 	.min_words = 1,
 	.max_words = 1,
 	.run = run,

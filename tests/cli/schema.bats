@@ -65,6 +65,7 @@ every_command() {
 	says stats-watch stats -w 0.1 -n 1
 	says stats-watch stats -w 0.1 -n 2 --by reason
 	says mirror-list mirror list
+	says mirror-compile mirror compile 'tcp port 80'
 	says mirror-stats mirror stats
 	says mirror-stats-watch mirror stats -w 0.1 -n 2
 	fails endpoint show nobody
@@ -122,6 +123,14 @@ all_is_of_the_schema() {
 	says mirror-del mirror del ids
 	says endpoint-del endpoint del web-0
 	tests/cli/check_schema.py $schema <"$dir/said"
+}
+
+@test "the schema has every command that prints something" {
+	local command
+	while read -r command; do
+		case $command in help | complete) continue ;; esac
+		jq -e --arg name "${command// /-}" '.["$defs"] | has($name)' $schema >/dev/null || { echo "no $command" && false; }
+	done < <("$podlane" --help | sed -nE '/^Commands:/,/^$/s/^  ([a-z-]+( [a-z-]+)*)( .*|$)/\1/p')
 }
 
 @test "a key that nobody wrote down is found" {
