@@ -8,7 +8,7 @@
 
 load node
 
-setup_file() { load node && node_up; }
+setup_file() { load node && node_up && ip netns add elsewhere; }
 teardown_file() { load node && node_down; }
 
 refute() { if "$@"; then echo "it should not: $*" && return 1; fi; } # "!" alone ends no test
@@ -68,7 +68,6 @@ away_a_while_and_back() { away && eventually is_not_ready "$P" && back; }
 
 # Each pod is repaired five times a minute at most: see the last test.
 @test "whatever is taken from a host end comes back within a second, with one line in the log" {
-	ip netns add elsewhere
 	pod_up d
 	local pods=(a b c d) n=0 fault before
 	for fault in down_up down_a_while_up route4 route6 all_routes neigh4 neigh6 all_neighbours route_elsewhere4 \
