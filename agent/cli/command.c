@@ -7,7 +7,7 @@
 
 #include <inttypes.h>
 
-enum { HELP_GAP = 2, HELP_COLUMN_MAX = 34 };
+enum { HELP_GAP = 2, HELP_COLUMN_MAX = 34, HELP_WIDTH = 80 };
 
 const struct cli_command *cli_command_of(const struct cli_args *args)
 {
@@ -340,6 +340,35 @@ static void print_usage(const struct cli_args *args, FILE *out)
 	fputc('\n', out);
 }
 
+/*
+ * Prints words from @column on, and on further lines that begin there, too. A blank line in @text
+ * ends a paragraph.
+ */
+static void print_wrapped(const char *text, size_t column, FILE *out)
+{
+	size_t at = column;
+
+	while (*text) {
+		size_t len = strcspn(text, " \n"), gap = strspn(text + len, " \n");
+		bool paragraph = gap > 1 && text[len] == '\n' && text[len + 1] == '\n';
+
+		fprintf(out, "%.*s", (int)len, text);
+		at += len;
+		text += len + gap;
+		if (paragraph) {
+			fprintf(out, "\n\n%*s", (int)column, "");
+			at = column;
+		} else if (*text && at + 1 + strcspn(text, " \n") > HELP_WIDTH) {
+			fprintf(out, "\n%*s", (int)column, "");
+			at = column;
+		} else if (*text) {
+			fputc(' ', out);
+			at++;
+		}
+	}
+	fputc('\n', out);
+}
+
 static size_t leaf_width(const struct cli_command *command, size_t before)
 {
 	size_t widest = 0;
@@ -357,6 +386,15 @@ static size_t leaf_width(const struct cli_command *command, size_t before)
 	return widest;
 }
 
+/* The left column; what is too long for it has a line of its own. */
+static void print_left(const char *text, size_t width, FILE *out)
+{
+	if (strlen(text) > width)
+		fprintf(out, "  %s\n  %*s", text, (int)width + HELP_GAP, "");
+	else
+		fprintf(out, "  %-*s", (int)width + HELP_GAP, text);
+}
+
 static void print_leaves(const struct cli_command *command, const char *before, size_t width,
 			 FILE *out)
 {
@@ -372,11 +410,8 @@ static void print_leaves(const struct cli_command *command, const char *before, 
 		if ((*sub)->args)
 			snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s",
 				 (*sub)->args);
-		if (strlen(text) > width)
-			fprintf(out, "  %s\n  %*s%s\n", text, (int)width + HELP_GAP, "",
-				(*sub)->summary);
-		else
-			fprintf(out, "  %-*s%s\n", (int)width + HELP_GAP, text, (*sub)->summary);
+		print_left(text, width, out);
+		print_wrapped((*sub)->summary, 2 + width + HELP_GAP, out);
 	}
 }
 
@@ -408,12 +443,11 @@ static void print_options(const struct cli_option *options, FILE *out)
 			width = len;
 	}
 	for (const struct cli_option *o = options; o->name; o++) {
-		option_text(o, text, sizeof(text));
-		if (strlen(text) > width)
-			fprintf(out, "  %s\n  %*s%s", text, (int)width + HELP_GAP, "", o->help);
-		else
-			fprintf(out, "  %-*s%s", (int)width + HELP_GAP, text, o->help);
-		fputs(o->many ? "; may be repeated\n" : "\n", out);
+		char help[256];
+
+		print_left(option_text(o, text, sizeof(text)), width, out);
+		snprintf(help, sizeof(help), "%s%s", o->help, o->many ? "; may be repeated" : "");
+		print_wrapped(help, 2 + width + HELP_GAP, out);
 	}
 }
 
@@ -425,9 +459,11 @@ void cli_print_help(const struct cli_args *args, FILE *out)
 	print_usage(args, out);
 	fprintf(out, "\n%s.\n", command->summary);
 	if (command->alias)
-		fprintf(out, "%s is short for it.\n", command->alias);
-	if (command->about)
-		fprintf(out, "\n%s\n", command->about);
+		fprintf(out, "Alias: %s.\n", command->alias);
+	if (command->about) {
+		fputc('\n', out);
+		print_wrapped(command->about, 0, out);
+	}
 	if (command->subs) {
 		cli_command_path(args, path, sizeof(path));
 		if (path[0])

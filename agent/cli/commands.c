@@ -46,8 +46,7 @@ static const struct cli_option options[] = {
 	{.name = "socket",
 	 .arg = "PATH",
 	 .word = CLI_WORD_FILE,
-	 .help = "control socket; default $PODLANE_SOCKET or "
-		 "/run/podlane/podlane.sock"},
+	 .help = "default /run/podlane/podlane.sock"},
 	{.name = "color",
 	 .arg = "WHEN",
 	 .choices = "auto|always|never",

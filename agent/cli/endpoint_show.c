@@ -125,7 +125,7 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 const struct cli_command cli_endpoint_show = {
 	.name = "show",
 	.args = "ENDPOINT",
-	.summary = "Show everything about a pod, and what its counters mean",
+	.summary = "Show a pod in detail, with its counters",
 	.about = CLI_ENDPOINT_NAMES,
 	.min_words = 1,
 	.max_words = 1,

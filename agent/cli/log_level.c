@@ -31,7 +31,7 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 const struct cli_command cli_log_level = {
 	.name = "log-level",
 	.args = "[LEVEL]",
-	.summary = "Show or set how much the daemon logs: error, warn, info, debug",
+	.summary = "Show or set the daemon's log level",
 	.about =
 		"The level holds until the daemon's next start; logLevel in podlaned.json(5) lasts.",
 	.max_words = 1,

@@ -119,7 +119,7 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 const struct cli_command cli_mirror_show = {
 	.name = "show",
 	.args = "NAME",
-	.summary = "Show a mirror session and what its counters mean",
+	.summary = "Show a session in detail, with its counters",
 	.min_words = 1,
 	.max_words = 1,
 	.word = CLI_WORD_MIRROR,

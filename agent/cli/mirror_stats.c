@@ -183,7 +183,7 @@ static const struct cli_option options[] = {
 const struct cli_command cli_mirror_stats = {
 	.name = "stats",
 	.args = "[NAME]",
-	.summary = "Show the counters of mirror sessions, or live rates with --watch",
+	.summary = "Show counters of sessions; --watch: rates",
 	.about =
 		"LIMITED counts packets over the limits of --pps and --bps. LOST counts copies that the\n"
 		"target's device lost or the kernel refused; mirror show has each of these.",

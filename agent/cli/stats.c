@@ -224,7 +224,7 @@ static const struct cli_option options[] = {
 const struct cli_command cli_stats = {
 	.name = "stats",
 	.args = "[ENDPOINT]",
-	.summary = "Show which path packets took: totals, or rates with --watch",
+	.summary = "Show which path packets took; --watch: rates",
 	.about =
 		"FORWARD_ the fast path took the packet, PASS_ the kernel's stack handles it, DROP_ it was\n"
 		"dropped; podlane(8) explains each reason. DIR is the direction as the pod sees it. (node)\n"

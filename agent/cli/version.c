@@ -24,6 +24,6 @@ static enum cli_exit run(struct cli *cli, const struct cli_args *args)
 
 const struct cli_command cli_version = {
 	.name = "version",
-	.summary = "Show the versions of the command and of the daemon",
+	.summary = "Show the versions of command and daemon",
 	.run = run,
 };

@@ -220,6 +220,7 @@ on_terminal() { # ARGUMENT...: the command with a terminal as its output
 		ok "${words[@]}" --help
 		has "usage: podlane $command"
 		has "--json"
+		awk 'length($0) > 80 { print; bad = 1 } END { exit bad }' <<<"$output"
 		local own=$output
 		ok help "${words[@]}"
 		[ "$output" = "$own" ]
