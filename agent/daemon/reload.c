@@ -81,7 +81,8 @@ static int apply_network(struct pl_daemon *d, struct pl_settings *new, struct pl
 
 static int apply_mirrors(struct pl_daemon *d, struct pl_settings *new, struct pl_error *err)
 {
-	pl_autojson json_t *old = d->settings.mirrors; /* until the sessions have left it */
+	pl_autojson json_t *old __attribute__((unused)) =
+		d->settings.mirrors; /* until the sessions have left it */
 
 	d->settings.mirrors = TAKE_PTR(new->mirrors);
 	pl_mirrors_set_declared(d->parts.mirrors, d->settings.mirrors);
