@@ -133,3 +133,22 @@ install_on() { # FOLDER: runs install-deps there; apt and dpkg-query are scripts
 	# Once this process is gone, that file would say yes.
 	run -0 sh "$BATS_TEST_TMPDIR/machine/policy"
 }
+
+# What test_log proves for values is of no use where a format itself is none: words and pairs, nothing else.
+@test "every message of the log is logfmt by its format" {
+	run -0 python3 - agent/*/*.c <<-'PY'
+		import re, sys
+		n = bad = 0
+		for path in sys.argv[1:]:
+		    text = open(path).read()
+		    for call in re.finditer(r'\bpl_(?:error_log|warn|info|debug)\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)', text):
+		        fmt = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', call.group(1))).replace('\\"', '"')
+		        n += 1
+		        words = re.sub(r' [a-zA-Z_]+=("[^"]*"|[^ "=,;:]+(:%[^ "=,;:]+)?)(?= |$)', "", fmt)
+		        if re.search(r'[="\\]', words) or re.search(r'= |=$', fmt):
+		            print(path, fmt)
+		            bad += 1
+		print(n, "messages")
+		sys.exit(bad > 0 or n < 50)
+	PY
+}

@@ -59,7 +59,7 @@ reload() { # JSON: and waits until it is over
 @test "nothing has changed" {
 	reload
 	said "configuration read again, nothing has changed"
-	[ "$(log | wc -l)" = 1 ]
+	refute said "setting"
 	pings a $B4
 }
 
@@ -173,7 +173,8 @@ native() { podlane -j status | jq -c .native; }
 }
 
 # A pod that does what it can to fill the log: every line is one that a parser reads, and they are few.
-@test "a pod that takes its link down and up again and again: ten lines in a minute, and a hundredth of a processor" {
+# Without sanitizers the daemon takes a six-hundredth of a processor for it; with them ten times as much.
+@test "a pod that takes its link down and up again and again: ten lines in a minute, and little of a processor" {
 	mark
 	cpu() { cut -d" " -f1 "/proc/$(daemon_pid)/schedstat"; } # nanoseconds
 	before=$(cpu)
@@ -184,4 +185,7 @@ native() { podlane -j status | jq -c .native; }
 	echo "$used us in $ms ms, $(log | grep -c 'container=a') lines" >&3
 	[ "$(log | grep -c 'container=a')" -le 10 ]
 	[ "$(log | grep -c 'container=a')" -ge 1 ]
+	[ $((used / 50)) -le "$ms" ]
+	in_ns a ip link set eth0 up
+	eventually eval "podlane -j endpoint show a | jq -e .endpoint.ready"
 }
