@@ -9,6 +9,11 @@
  * so gives the other no other port. For UDP and ping, which have no end, "open" means used since
  * the port's first use.
  *
+ * Beside IPVS this goes both ways, by the plain stack, too: it takes what a backend sends to a port
+ * that used the service for the service's answer, until it forgets the connection, minutes after
+ * its end. A direct connection from that port to that backend fails then, and so does one that was
+ * open when the service's began.
+ *
  * A client's port that the server still holds in TIME_WAIT is taken anew where timestamps grow:
  * the namespaces therefore use timestamps without a random offset (tcp_timestamps=2).
  */
@@ -59,6 +64,8 @@ struct model {
 	struct connection connections[CONNECTIONS];
 	int udp[N_PLACES][N_FAMILIES][PORTS];		      /* sockets; -1 */
 	unsigned int udp_direct[N_PLACES][N_FAMILIES][PORTS]; /* bits of backends */
+	unsigned int udp_service[N_PLACES][N_FAMILIES][PORTS];
+	unsigned int tcp_service[N_PLACES][N_FAMILIES][PORTS + 1]; /* the last: TCP_PORT */
 	unsigned int ping_direct[N_PLACES][N_FAMILIES][PORTS];
 	unsigned int refused_direct[N_PLACES][N_FAMILIES][PORTS]; /* of UDP */
 	unsigned int failures, done, excused, unused, late;
@@ -172,11 +179,16 @@ static inline bool seen_right(const struct model *m, int client, int family, con
 	return node_has(answer->seen);
 }
 
-/* The exception. @direct: the backends to which direct connections of this port are open. */
+/*
+ * The exception. @direct: the backends to which direct connections of this port are open;
+ * @service: those that it has used a service of.
+ */
 static inline bool excused(const struct model *m, int client, const struct target *t,
-			   unsigned int direct)
+			   unsigned int direct, unsigned int service)
 {
-	if (t->kind == DIRECT || client == NODE)
+	if (t->kind == DIRECT)
+		return features(m, HAS_IPVS) && service & t->backends;
+	if (client == NODE && !features(m, HAS_IPVS))
 		return false;
 	for (int p = 0; p < N_PLACES; p++)
 		if (direct & t->backends & 1 << p && view_of(m, client, t, p) == AS_ITSELF)

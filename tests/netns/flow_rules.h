@@ -38,6 +38,7 @@ enum {
 	HAS_NO_NATIVE = 128, /* remote is not native either; masquerading hides the pods there */
 	HAS_BOTH = 256,	     /* the service with two backends */
 	HAS_SMALL = 512,     /* the services behind the small MTU */
+	HAS_IPVS = 1024,     /* an answer of a backend is the service's, whoever is meant */
 };
 
 struct service {
@@ -396,8 +397,8 @@ static const struct rules rules_nftables_masquerade = {"nftables_masquerade", NF
 						       config_masquerade, load_nft};
 static const struct rules rules_host_address = {"host_address", NFT & ~HAS_SMALL, config_native,
 						load_host_address};
-static const struct rules rules_ipvs = {"ipvs", HAS_SERVICES | HAS_PORTS | HAS_BOTH, config_native,
-					load_ipvs};
+static const struct rules rules_ipvs = {"ipvs", HAS_SERVICES | HAS_PORTS | HAS_BOTH | HAS_IPVS,
+					config_native, load_ipvs};
 static const struct rules rules_portmap = {"portmap", HAS_HOST_PORT | HAS_MASQUERADE | HAS_V6,
 					   config_masquerade, load_portmap};
 static const struct rules rules_masquerade = {"masquerade", KUBE | HAS_MASQUERADE | HAS_NO_NATIVE,

@@ -26,7 +26,7 @@ static inline void step_fail_connection(struct model *m, struct connection *c, c
 	c->open = false;
 }
 
-/* The open direct connections of this port must have survived. */
+/* The open direct connections of this port must have survived; beside IPVS they end. */
 static inline void check_neighbours(struct model *m, int client, int family, uint16_t port)
 {
 	struct message answer;
@@ -38,6 +38,12 @@ static inline void check_neighbours(struct model *m, int client, int family, uin
 		if (!c->open || !c->direct || c->client != client || c->family != family ||
 		    c->port != port)
 			continue;
+		if (features(m, HAS_IPVS)) {
+			reset_on_close(c->fd);
+			close(c->fd);
+			c->open = false;
+			continue;
+		}
 		r = tcp_exchange(c->fd, c->id, ++c->seq, 200, PATIENCE_MS, &answer);
 		if (r)
 			step_fail_connection(m, c, "after another one of its port", r);
@@ -59,19 +65,27 @@ static inline void step_open(struct model *m)
 	struct target t;
 	bool allowed_to_fail;
 	double begin = now();
+	unsigned int *used;
 	uint16_t to;
-	int r;
+	int r, i;
 
 	if (!c)
 		return;
 	memset(c, 0, sizeof(*c));
 	choose(m, &c->client, &c->family, &t);
-	c->port = port_number(m, (int)draw(m, PORTS));
+	i = (int)draw(m, PORTS);
+	c->port = port_number(m, i);
 	if (c->client == POD_C &&
-	    !draw(m, 4)) /* c alone, or both ends of a tuple would be the same */
+	    !draw(m, 4)) { /* c alone, or both ends of a tuple would be the same */
 		c->port = TCP_PORT;
+		i = PORTS;
+	}
 	to = tcp_port(m, &t);
-	allowed_to_fail = excused(m, c->client, &t, open_direct(m, c->client, c->family, c->port));
+	used = &m->tcp_service[c->client][c->family][i];
+	allowed_to_fail =
+		excused(m, c->client, &t, open_direct(m, c->client, c->family, c->port), *used);
+	if (t.kind == SERVICE)
+		*used |= t.backends;
 	name_step(c->name, sizeof(c->name), c->client, c->port, "tcp", &t, to);
 	c->id = ++m->ids;
 	c->direct = t.kind == DIRECT;
@@ -210,9 +224,12 @@ static inline void step_udp(struct model *m)
 	assert_true(*fd >= 0);
 	to = udp_port(&t);
 	len = draw(m, 4) ? 100 : 3000; /* in fragments */
-	allowed_to_fail = excused(m, client, &t, m->udp_direct[client][family][i]);
+	allowed_to_fail = excused(m, client, &t, m->udp_direct[client][family][i],
+				  m->udp_service[client][family][i]);
 	if (t.kind == DIRECT)
 		m->udp_direct[client][family][i] |= t.backends;
+	else if (t.kind == SERVICE)
+		m->udp_service[client][family][i] |= t.backends;
 	name_step(name, sizeof(name), client, from, len > 1500 ? "udp, fragments" : "udp", &t, to);
 	to_sockaddr(t.address, to, &asked);
 	ms = allowed_to_fail ? EXCUSED_MS : PATIENCE_MS;
@@ -254,7 +271,7 @@ static inline void step_ping(struct model *m)
 	choose(m, &client, &family, &t);
 	if (!t.any || t.kind > SERVICE)
 		return; /* these services do not know of ping */
-	allowed_to_fail = excused(m, client, &t, m->ping_direct[client][family][i]);
+	allowed_to_fail = excused(m, client, &t, m->ping_direct[client][family][i], 0);
 	if (t.kind == DIRECT)
 		m->ping_direct[client][family][i] |= t.backends;
 	name_step(name, sizeof(name), client, ident, "ping", &t, 0);
@@ -284,7 +301,7 @@ static inline void step_refused(struct model *m)
 	choose(m, &client, &family, &t);
 	if (t.kind > SERVICE || (t.kind == SERVICE && !features(m, HAS_V6)))
 		return;
-	allowed_to_fail = udp && excused(m, client, &t, m->refused_direct[client][family][i]);
+	allowed_to_fail = udp && excused(m, client, &t, m->refused_direct[client][family][i], 0);
 	ms = allowed_to_fail ? EXCUSED_MS : PATIENCE_MS;
 	if (udp && t.kind == DIRECT)
 		m->refused_direct[client][family][i] |= t.backends;
@@ -351,6 +368,8 @@ static inline void random_step(struct model *m)
 					close(*fd);
 				*fd = -1;
 				m->udp_direct[client][i / PORTS][i % PORTS] = 0;
+				m->udp_service[client][i / PORTS][i % PORTS] = 0;
+				m->tcp_service[client][i / PORTS][i % PORTS] = 0;
 				m->ping_direct[client][i / PORTS][i % PORTS] = 0;
 				m->refused_direct[client][i / PORTS][i % PORTS] = 0;
 			}

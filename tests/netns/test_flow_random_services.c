@@ -22,5 +22,5 @@ int main(void)
 	enum { STEPS = 900, SEED = 1 };
 	const struct CMUnitTest tests[] = {RULES(PLAY_ENTRY)};
 
-	return run_play(tests, STEPS, SEED);
+	return run_play(tests, STEPS, SEED, true);
 }

@@ -29,5 +29,5 @@ int main(void)
 	const struct CMUnitTest tests[] = {RULES(PLAY_ENTRY)};
 
 	return run_play(tests, getenv("PODLANE_KERNEL_TEST") ? STEPS / EMULATED : STEPS,
-			(unsigned long)time(NULL) % 1000000);
+			(unsigned long)time(NULL) % 1000000, false);
 }
