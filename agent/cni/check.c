@@ -28,12 +28,14 @@ static void list_differences(const json_t *answer, struct cni_error *err)
 static int check_request(const struct cni_request *r, const struct pl_netconf *conf, json_t **ret,
 			 struct cni_error *err)
 {
-	json_t *addresses, *routes;
+	json_t *addresses, *routes, *mac;
+	int index;
 
 	if (!r->prev_result)
 		return cni_fail(err, CNI_BAD_CONFIG,
 				"CHECK needs prevResult, the result of ADD, to compare with");
-	if (cni_prev_interface(r->prev_result, r->env.ifname) < 0)
+	index = cni_prev_interface(r->prev_result, r->env.ifname);
+	if (index < 0)
 		return cni_fail(
 			err, CNI_DIFFERS,
 			"prevResult has no interface %s in a sandbox, which ADD always names",
@@ -42,6 +44,11 @@ static int check_request(const struct cni_request *r, const struct pl_netconf *c
 	*ret = cni_daemon_request("endpoint.check", &r->env);
 	if (!*ret || json_object_set_new(*ret, "network", pl_netconf_to_json(conf)) < 0 ||
 	    json_object_set_new(*ret, "addresses", addresses) < 0)
+		return cni_no_memory(err);
+	mac = json_object_get(
+		json_array_get(json_object_get(r->prev_result, "interfaces"), (size_t)index),
+		"mac");
+	if (json_string_length(mac) && json_object_set(*ret, "mac", mac) < 0)
 		return cni_no_memory(err);
 	/* Which routes a delegated IPAM plugin asked for stands in the result alone. */
 	routes = json_object_get(r->prev_result, "routes");

@@ -35,7 +35,7 @@ static const struct operation {
 	      "routes", "hostIfname")},
 	{"endpoint.del", REMOVAL, pl_op_endpoint_del, KEYS("containerId", "ifname", "network")},
 	{"endpoint.check", WORK, pl_op_endpoint_check,
-	 KEYS("containerId", "ifname", "netns", "network", "addresses", "routes")},
+	 KEYS("containerId", "ifname", "netns", "network", "addresses", "routes", "mac")},
 	{"endpoint.gc", WORK, pl_op_endpoint_gc, KEYS("network", "valid")},
 	{"endpoint.list", QUESTION, pl_op_endpoint_list, KEYS()},
 	{"endpoint.names", QUESTION, pl_op_endpoint_names, KEYS("prefix")},

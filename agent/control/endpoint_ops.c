@@ -176,11 +176,26 @@ static void compare_addresses(const struct pl_endpoint *pod, const struct pl_rec
 	}
 }
 
+/* The runtime's word on it: a later plugin of its list may have changed what ADD made. */
+static void compare_mac(const struct pl_endpoint *pod, const struct pl_endpoint_request *want,
+			json_t *differences)
+{
+	char sentence[160], have_text[PL_MAC_STRLEN], want_text[PL_MAC_STRLEN];
+
+	if (!want->has_mac || !memcmp(&want->mac, &pod->rec.pod_mac, sizeof(want->mac)))
+		return;
+	snprintf(sentence, sizeof(sentence), "pod end %s has MAC %s, but %s in the result",
+		 pod->rec.ifname, pl_mac_format(&pod->rec.pod_mac, have_text),
+		 pl_mac_format(&want->mac, want_text));
+	json_array_append_new(differences, json_string(sentence));
+}
+
 int pl_op_endpoint_check(struct pl_call *c, struct pl_error *err)
 {
 	pl_cleanup(pl_netconf_clear) struct pl_netconf own = {0};
 	pl_autojson json_t *differences = json_array();
 	struct pl_record_addr addrs[PL_RECORD_ADDRS_MAX];
+	struct pl_endpoint_request want = {0};
 	const struct pl_netconf *conf = NULL;
 	const char *id, *ifname;
 	struct pl_endpoint *pod;
@@ -191,6 +206,8 @@ int pl_op_endpoint_check(struct pl_call *c, struct pl_error *err)
 		r = pl_request_conf(c->parts, c->req, &own, &conf, err);
 	if (!r)
 		r = pl_request_addresses(c->req, addrs, PL_ARRAY_SIZE(addrs), &n_addrs, err);
+	if (!r)
+		r = pl_request_mac(c->req, &want, err);
 	if (r < 0)
 		return r;
 	pod = pl_endpoints_find(c->parts->endpoints, id, ifname);
@@ -203,6 +220,7 @@ int pl_op_endpoint_check(struct pl_call *c, struct pl_error *err)
 	r = pl_endpoints_check(c->parts->endpoints, pod, c->netns_fd, conf, differences, err);
 	if (r < 0)
 		return r;
+	compare_mac(pod, &want, differences);
 	if (!json_array_size(differences)) {
 		pl_client_reply(c->client, json_pack("{s:b}", "ok", 1));
 		return 0;

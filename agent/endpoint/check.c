@@ -83,6 +83,7 @@ int pl_endpoints_check(struct pl_endpoints *t, struct pl_endpoint *pod, int netn
 	struct pl_podlink_routes routes = {0};
 	int r = 0;
 
+	pl_endpoint_follow_pod_end(t, pod);
 	if (conf && pod->rec.mode == PL_MODE_POD)
 		r = pl_podlink_routes(&pod->rec, conf->routes, &routes, err);
 	if (!r)

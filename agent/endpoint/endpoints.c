@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Opens and closes the endpoints: their table, and what removes them.
+ * Opens and closes the endpoints: their table, what removes them, and what watches their pod ends.
  */
 #include <event2/event.h>
 
@@ -28,6 +28,8 @@ int pl_endpoints_new(const struct pl_endpoints_opts *opts, struct pl_endpoints *
 	r = pl_removals_new(t, &t->removals, err);
 	if (!r)
 		r = pl_heal_new(t, err);
+	if (!r)
+		r = pl_pod_ends_new(t, &t->pod_ends, err);
 	if (r < 0)
 		return r;
 	*ret = TAKE_PTR(t);
@@ -40,6 +42,7 @@ void pl_endpoints_freep(struct pl_endpoints **ref)
 
 	if (!t)
 		return;
+	pl_pod_ends_freep(&t->pod_ends);
 	pl_removals_freep(&t->removals);
 	for (uint32_t id = 1; t->v && id < t->max; id++)
 		if (t->v[id])

@@ -68,6 +68,17 @@ void pl_lease_release(struct pl_endpoints *t, const struct pl_record *rec);
 /* -EINVAL, -EADDRINUSE: not an address for a pod. */
 int pl_lease_check(struct pl_endpoints *t, const struct pl_record *rec, struct pl_error *err);
 
+/* ---- podend.c ---- */
+
+/* Watches the pod ends of all endpoints, from then until it is freed. 0 or -ENOMEM. */
+int pl_pod_ends_new(struct pl_endpoints *t, struct pl_pod_ends **ret, struct pl_error *err);
+void pl_pod_ends_freep(struct pl_pod_ends **ref);
+/*
+ * Reads the pod end, and takes over the MAC and the MTU that it has by now, unless the MAC is
+ * another's on this node.
+ */
+void pl_endpoint_follow_pod_end(struct pl_endpoints *t, struct pl_endpoint *pod);
+
 /* ---- adopt.c ---- */
 
 /* Finds the link of an accelerated endpoint and completes @rec. */

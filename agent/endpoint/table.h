@@ -16,6 +16,7 @@
 
 struct event;
 struct event_base;
+struct pl_pod_ends;
 struct pl_removals;
 struct pl_waiter;
 
@@ -49,6 +50,7 @@ struct pl_endpoint {
 	bool shaped;
 	uint8_t suspicion; /* of enum pl_suspicion */
 	struct pl_repairs host_end, pod_end;
+	uint64_t followed_ns;		/* when a change of the pod end was last logged; 0: never */
 	uint64_t mirror_out, mirror_in; /* sessions that want its packets, as bits by slot */
 	char why[160];			/* not ready: the reason, for people */
 	struct pl_waiter *waiters;	/* to be told when it has gone */
@@ -90,9 +92,10 @@ struct pl_endpoints_opts {
 struct pl_endpoints {
 	struct pl_endpoints_opts opts;
 	struct pl_removals *removals;
-	struct event *heal;			/* one-shot: armed where there is suspicion */
-	uint32_t next_heal;			/* where the next turn begins */
-	uint32_t n_away;			/* endpoints whose host end is elsewhere */
+	struct event *heal; /* one-shot: armed where there is suspicion */
+	uint32_t next_heal; /* where the next turn begins */
+	uint32_t n_away;    /* endpoints whose host end is elsewhere */
+	struct pl_pod_ends *pod_ends;
 	struct pl_endpoint **v;			/* by id; entry 0 unused */
 	struct pl_endpoint **by_key, **by_link; /* buckets: of container and ifname, of ifindex */
 	uint32_t n_buckets;			/* a power of two */

@@ -57,6 +57,8 @@ int pl_nl_exchange(struct pl_nl *nl, void *buf, size_t len,
 
 /* One datagram from the kernel; -EAGAIN, -ENOBUFS, -EMSGSIZE (cut), -errno. Never blocks. */
 int pl_nl_recv(int fd, void *buf, size_t size, size_t *ret_len);
+/* The same; *ret_nsid: the netns that a message of NETLINK_LISTEN_ALL_NSID comes from. */
+int pl_nl_recv_from(int fd, void *buf, size_t size, size_t *ret_len, int32_t *ret_nsid);
 
 /* IFLA_IFNAME or the index into a request for one link; the name must fit. */
 int pl_nl_put_link_id(struct nlmsghdr *nlh, const char *name, uint32_t ifindex);

@@ -117,7 +117,35 @@ static int subscribe(int fd, int rcvbuf)
 	return bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
 }
 
-int pl_nl_monitor_open_sized(int rcvbuf, struct pl_nl_monitor **ret, struct pl_error *err)
+static void attach_pods_filter(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWLINK), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = {.len = PL_ARRAY_SIZE(code), .filter = code};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+static int subscribe_pods(int fd, int rcvbuf)
+{
+	struct sockaddr_nl addr = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+	int on = 1, r = set_rcvbuf(fd, rcvbuf);
+
+	if (r < 0)
+		return r;
+	attach_pods_filter(fd);
+	if (setsockopt(fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_with(int (*subscribe_to)(int fd, int rcvbuf), int rcvbuf,
+		     struct pl_nl_monitor **ret, struct pl_error *err)
 {
 	pl_autoclose int fd =
 		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
@@ -127,7 +155,7 @@ int pl_nl_monitor_open_sized(int rcvbuf, struct pl_nl_monitor **ret, struct pl_e
 	if (fd < 0)
 		return pl_fail(err, -errno, "cannot open a netlink socket for events: %s",
 			       strerror(errno));
-	r = subscribe(fd, rcvbuf);
+	r = subscribe_to(fd, rcvbuf);
 	if (r < 0)
 		return pl_fail(err, r, "cannot subscribe to netlink events: %s", strerror(-r));
 	mon = malloc(sizeof(*mon));
@@ -137,6 +165,16 @@ int pl_nl_monitor_open_sized(int rcvbuf, struct pl_nl_monitor **ret, struct pl_e
 	mon->lost = false;
 	*ret = mon;
 	return 0;
+}
+
+int pl_nl_monitor_open_sized(int rcvbuf, struct pl_nl_monitor **ret, struct pl_error *err)
+{
+	return open_with(subscribe, rcvbuf, ret, err);
+}
+
+int pl_nl_monitor_open_pods(struct pl_nl_monitor **ret, struct pl_error *err)
+{
+	return open_with(subscribe_pods, 256 << 10, ret, err);
 }
 
 int pl_nl_monitor_open(struct pl_nl_monitor **ret, struct pl_error *err)
@@ -158,7 +196,7 @@ int pl_nl_monitor_fd(const struct pl_nl_monitor *mon)
 	return mon->fd;
 }
 
-static void tell_datagram(const char *buf, size_t len,
+static void tell_datagram(const char *buf, size_t len, int32_t nsid,
 			  void (*fn)(const struct pl_nl_event *event, void *arg), void *arg)
 {
 	int left = (int)len;
@@ -167,8 +205,10 @@ static void tell_datagram(const char *buf, size_t len,
 	     nlh = mnl_nlmsg_next(nlh, &left)) {
 		struct pl_nl_event event;
 
-		if (pl_nl_decode_event(nlh, nlh->nlmsg_len, &event) == 0)
-			fn(&event, arg);
+		if (pl_nl_decode_event(nlh, nlh->nlmsg_len, &event) != 0)
+			continue;
+		event.nsid = nsid;
+		fn(&event, arg);
 	}
 }
 
@@ -194,7 +234,7 @@ static int discard(struct pl_nl_monitor *mon)
 static int tell_loss(struct pl_nl_monitor *mon,
 		     void (*fn)(const struct pl_nl_event *event, void *arg), void *arg)
 {
-	const struct pl_nl_event event = {.type = PL_NL_LOST};
+	const struct pl_nl_event event = {.type = PL_NL_LOST, .nsid = PL_NL_NSID_HERE};
 	int r = discard(mon);
 
 	if (r != -EAGAIN)
@@ -209,7 +249,8 @@ int pl_nl_monitor_read(struct pl_nl_monitor *mon, unsigned int budget,
 {
 	for (unsigned int i = 0; i < budget && !mon->lost; i++) {
 		size_t len;
-		int r = pl_nl_recv(mon->fd, mon->buf, sizeof(mon->buf), &len);
+		int32_t nsid;
+		int r = pl_nl_recv_from(mon->fd, mon->buf, sizeof(mon->buf), &len, &nsid);
 
 		if (r == -EAGAIN)
 			return 0;
@@ -218,7 +259,7 @@ int pl_nl_monitor_read(struct pl_nl_monitor *mon, unsigned int budget,
 		else if (r < 0)
 			return r;
 		else
-			tell_datagram(mon->buf, len, fn, arg);
+			tell_datagram(mon->buf, len, nsid, fn, arg);
 	}
 	return mon->lost ? tell_loss(mon, fn, arg) : 0;
 }

@@ -161,6 +161,12 @@ struct pl_nl_monitor;
 int pl_nl_monitor_open(struct pl_nl_monitor **ret, struct pl_error *err);
 /* The same with a receive buffer of @rcvbuf bytes: a small one loses events, for tests. */
 int pl_nl_monitor_open_sized(int rcvbuf, struct pl_nl_monitor **ret, struct pl_error *err);
+/*
+ * Only new and changed links, but in every netns that this one has a number for, which the event
+ * tells (nsid): for the pod ends of links. -EPERM without CAP_NET_BROADCAST. A pod can make any
+ * number of these events, so the buffer is small and losing some is the rule then.
+ */
+int pl_nl_monitor_open_pods(struct pl_nl_monitor **ret, struct pl_error *err);
 void pl_nl_monitor_closep(struct pl_nl_monitor **mon);
 int pl_nl_monitor_fd(const struct pl_nl_monitor *mon);
 /*

@@ -119,31 +119,6 @@ void pl_nl_closep(struct pl_nl **nl)
 	pl_nl_close(*nl);
 }
 
-int pl_nl_recv(int fd, void *buf, size_t size, size_t *ret_len)
-{
-	struct sockaddr_nl from;
-	struct iovec iov = {.iov_base = buf, .iov_len = size};
-	struct msghdr msg;
-	ssize_t n;
-
-	do {
-		msg = (struct msghdr){
-			.msg_name = &from,
-			.msg_namelen = sizeof(from),
-			.msg_iov = &iov,
-			.msg_iovlen = 1,
-		};
-		n = recvmsg(fd, &msg, MSG_DONTWAIT);
-		/* A process may write to our port; only port 0 is the kernel. */
-	} while ((n < 0 && errno == EINTR) || (n >= 0 && from.nl_pid != 0));
-	if (n < 0)
-		return -errno;
-	if (msg.msg_flags & MSG_TRUNC)
-		return -EMSGSIZE;
-	*ret_len = (size_t)n;
-	return 0;
-}
-
 static int send_all(int fd, const void *buf, size_t len)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};

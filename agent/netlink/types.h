@@ -102,6 +102,7 @@ enum pl_nl_event_type {
 
 struct pl_nl_event {
 	enum pl_nl_event_type type;
+	int32_t nsid; /* the netns it tells of, of pl_nl_monitor_open_pods(); else NSID_HERE */
 	struct pl_nl_link link; /* LINK_*: all; QDISC_CHANGED: ifindex */
 	struct pl_nl_addr addr; /* ADDR_* */
 	struct pl_nl_route route;
