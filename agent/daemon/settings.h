@@ -24,16 +24,15 @@
  */
 #define PL_SETTINGS(X)                                                                             \
 	X(runDir, "run-dir", "DIR", "records, control socket and lock")                            \
-	X(bpffs, "bpffs", "DIR", "pinned maps, programs and links, on a bpf file system")          \
+	X(bpffs, "bpffs", "DIR", "pinned maps, programs and links, on a bpffs")                    \
 	X(logLevel, "log-level", "LEVEL", "error, warn, info or debug")                            \
 	X(maxEndpoints, "max-endpoints", "N", "maximum number of pods, 1 to 65535")                \
-	X(maxFlows, "max-flows", "N",                                                              \
-	  "maximum connections on the fast path, for IPv4 and IPv6 each")                          \
+	X(maxFlows, "max-flows", "N", "maximum connections of each IP version")                    \
 	X(flowBudget, "flow-budget", "N", "of these, those that one endpoint may open")            \
 	X(flowRate, "flow-rate", "N", "new connections per second and endpoint")                   \
 	X(attach, "attach", "KIND", "auto, tcx or clsact")                                         \
 	X(uplinks, "uplinks", "PATTERNS", "devices to the network; default: by default route")     \
-	X(native, "native", "PREFIXES", "networks routed by FIB, past the stack; !: excepted")     \
+	X(native, "native", "PREFIXES", "networks routed by the FIB alone; !: excepted")           \
 	X(forwarding, "forwarding", "BOOL", "enable IP forwarding of the host at start")           \
 	X(expedite, "expedite", "BOOL", "use expedited RCU grace periods while attaching")         \
 	X(network, NULL, NULL, "network of pods that name none")                                   \
