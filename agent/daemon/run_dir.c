@@ -75,11 +75,15 @@ static int take_lock(struct pl_run_dir *dir, struct pl_error *err)
 
 int pl_run_dir_open(struct pl_run_dir *dir, const char *path, struct pl_error *err)
 {
+	struct stat st;
 	int r;
 
 	dir->path = path;
 	r = make_folders(dir, err);
-	return r < 0 ? r : take_lock(dir, err);
+	if (r < 0)
+		return r;
+	dir->mode = stat(path, &st) ? 0755 : st.st_mode & 07777;
+	return take_lock(dir, err);
 }
 
 void pl_run_dir_unwatch(struct pl_run_dir *dir)
@@ -127,6 +131,9 @@ static int put_back(struct pl_run_dir *dir, struct pl_error *err)
 {
 	int r = make_folders(dir, err);
 
+	if (!r && chmod(dir->path, dir->mode))
+		pl_warn("mode of the run directory not put back path=%s error=\"%s\"", dir->path,
+			strerror(errno));
 	if (!r && !has_lock(dir))
 		r = take_lock(dir, err);
 	if (!r && !pl_control_in_place(dir->control))

@@ -18,6 +18,7 @@ struct pl_mirrors;
 struct pl_run_dir {
 	const char *path;
 	int lock_fd;	      /* -1: not open */
+	mode_t mode;	      /* of the run directory */
 	struct stat records;  /* of their folder, when it was last looked at */
 	bool failed;	      /* it could not be made again, and that was said */
 	struct pl_error lost; /* why the loop ended: another daemon has it now */

@@ -10,6 +10,7 @@ load node
 setup_file() {
 	load node
 	export LOG=$BATS_FILE_TMPDIR/podlaned.log
+	mkdir -m 700 /run/podlane # as systemd does
 	node_up
 }
 teardown_file() {
@@ -208,6 +209,7 @@ run_dir_is_back() {
 	told=$(lines "run directory was removed")
 	rm -r /run/podlane
 	within_a_second run_dir_is_back "$before"
+	[ "$(stat -c %a /run/podlane)" = 700 ]
 	[ "$(lines "run directory was removed")" = $((told + 1)) ]
 	cmp <(podlane -j endpoint show a | jq -S '.endpoint.addresses') <(jq -S .addresses /run/podlane/endpoints/a:eth0.json)
 	! grep -E " (error|warn) " "$LOG" | grep -v "run directory\|records were gone\|connections closed\|not permitted" || false
