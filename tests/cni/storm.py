@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""storm.py DAEMON-COMMAND...: a runtime on a bad day, at random but repeatable (PODLANE_SEED).
+"""storm.py DAEMON-COMMAND...: a runtime on a bad day, at random.
+
+PODLANE_SEED makes the same choices again, as long as the same comes of them.
 
 Plugins are started together, some are killed, the daemon is killed and started again, the run
 directory is removed. After each round the runtime does as runtimes do: it deletes what it could not
@@ -96,8 +98,7 @@ def disaster(kind):
         finish(plugin("GC", "", **{"cni.dev/valid-attachments": valid}))
 
 
-def one_round(number):
-    kind = rng.choice(["none", "kill", "remove", "gc", "plugins", "plugins"])
+def one_round(number, kind):
     # What is not known to be there is no business of the runtime's GC: so no ADD meanwhile.
     running = [] if kind == "gc" else round_of_requests(kind)
     for _, _, p, doomed in running:
@@ -188,8 +189,10 @@ def compare(kind, number):
 print(f"PODLANE_SEED={SEED}", flush=True)
 start_daemon()
 try:
+    kinds = ["none", "kill", "remove", "gc", "plugins"] * (ROUNDS // 5 + 1)
+    rng.shuffle(kinds)
     for number in range(ROUNDS):
-        one_round(number)
+        one_round(number, kinds[number])
     for pod in sorted(there):
         delete(pod)
     compare("end", ROUNDS)
