@@ -15,7 +15,7 @@ enum { UPLINKS_MAX = 64 };
 
 /* What is attached: how many of each kind, and where at uplinks. */
 struct tally {
-	json_int_t by_kind[4];
+	json_int_t by_kind[PL_ATTACH_KINDS];
 	struct pl_fact uplinks[UPLINKS_MAX];
 	size_t n_uplinks;
 };
@@ -37,15 +37,19 @@ static enum pl_attach_kind uplink_attached(const struct tally *tally, uint32_t i
 	return PL_ATTACHED_NONE;
 }
 
+static json_t *attachments_json(const struct tally *tally)
+{
+	json_t *j = json_object();
+
+	for (enum pl_attach_kind kind = PL_ATTACHED_NONE + 1; kind < PL_ATTACH_KINDS; kind++)
+		json_object_set_new(j, pl_datapath_kind_name(kind),
+				    json_integer(tally->by_kind[kind]));
+	return j;
+}
+
 static json_t *uplinks_json(const struct pl_parts *parts, const struct tally *tally)
 {
 	const struct pl_devices *links = pl_host_links(parts->host);
-	static const char *const kinds[] = {
-		[PL_ATTACHED_NONE] = "none",
-		[PL_ATTACHED_TCX] = "tcx",
-		[PL_ATTACHED_CLSACT] = "clsact",
-		[PL_ATTACHED_NETKIT] = "netkit",
-	};
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < links->n; i++) {
@@ -55,7 +59,8 @@ static json_t *uplinks_json(const struct pl_parts *parts, const struct tally *ta
 			json_array_append_new(
 				list, json_pack("{s:s, s:i, s:s}", "name", link->name, "ifindex",
 						(int)link->ifindex, "attached",
-						kinds[uplink_attached(tally, link->ifindex)]));
+						pl_datapath_kind_name(
+							uplink_attached(tally, link->ifindex))));
 	}
 	return list;
 }
@@ -185,10 +190,7 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 				      (int)f->fib_skip_neigh, "checksumCheck",
 				      (int)f->checksum_check, "btf", (int)f->btf));
 	json_object_set_new(j, "flows", flows_json(parts));
-	json_object_set_new(j, "attachments",
-			    json_pack("{s:I, s:I, s:I}", "tcx", tally.by_kind[PL_ATTACHED_TCX],
-				      "clsact", tally.by_kind[PL_ATTACHED_CLSACT], "netkit",
-				      tally.by_kind[PL_ATTACHED_NETKIT]));
+	json_object_set_new(j, "attachments", attachments_json(&tally));
 	json_object_set_new(j, "uplinks", uplinks_json(parts, &tally));
 	json_object_set_new(j, "endpoints", json_integer(parts->endpoints->n));
 	json_object_set_new(j, "ready", json_integer(ready));

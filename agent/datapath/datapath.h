@@ -40,6 +40,7 @@ enum pl_attach_kind {
 	PL_ATTACHED_TCX,
 	PL_ATTACHED_CLSACT,
 	PL_ATTACHED_NETKIT,
+	PL_ATTACH_KINDS,
 };
 
 /* What was found by trying on this kernel. */
@@ -118,6 +119,8 @@ void pl_datapath_expedite_end(struct pl_datapath *dp);
 /* Links are being deleted: what asks the kernel for a link, or a program at it, waits for the end.
  */
 bool pl_datapath_expediting(const struct pl_datapath *dp);
+/* "none", "tcx": as replies say it. */
+const char *pl_datapath_kind_name(enum pl_attach_kind kind);
 /* "from_pod": as pins are called. */
 const char *pl_datapath_hook_name(enum pl_hook hook);
 /* What the kernel says now (not what we remember). PL_ATTACHED_NONE where nothing of ours is. */

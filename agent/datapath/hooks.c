@@ -15,19 +15,16 @@ const struct dp_hook dp_hooks[PL_HOOK_COUNT] = {
 #undef HOOK
 };
 
-static const char *kind_name(enum pl_attach_kind kind)
+const char *pl_datapath_kind_name(enum pl_attach_kind kind)
 {
-	switch (kind) {
-	case PL_ATTACHED_TCX:
-		return "tcx";
-	case PL_ATTACHED_CLSACT:
-		return "clsact";
-	case PL_ATTACHED_NETKIT:
-		return "netkit";
-	case PL_ATTACHED_NONE:
-		break;
-	}
-	return "nothing";
+	static const char *const names[PL_ATTACH_KINDS] = {
+		[PL_ATTACHED_NONE] = "none",
+		[PL_ATTACHED_TCX] = "tcx",
+		[PL_ATTACHED_CLSACT] = "clsact",
+		[PL_ATTACHED_NETKIT] = "netkit",
+	};
+
+	return names[kind];
 }
 
 int dp_fail_attach(struct pl_error *err, int code, enum pl_hook hook, uint32_t ifindex,
@@ -36,7 +33,8 @@ int dp_fail_attach(struct pl_error *err, int code, enum pl_hook hook, uint32_t i
 	char name[IFNAMSIZ];
 
 	return pl_fail(err, code, "attach %s by %s to %s (%u): %s", dp_hooks[hook].prog_name,
-		       kind_name(kind), if_indextoname(ifindex, name) ?: "device", ifindex, why);
+		       pl_datapath_kind_name(kind), if_indextoname(ifindex, name) ?: "device",
+		       ifindex, why);
 }
 
 const char *pl_datapath_hook_name(enum pl_hook hook)

@@ -6,21 +6,6 @@
 
 #include "endpoint/internal.h"
 
-static const char *attach_name(enum pl_attach_kind kind)
-{
-	switch (kind) {
-	case PL_ATTACHED_TCX:
-		return "tcx";
-	case PL_ATTACHED_CLSACT:
-		return "clsact";
-	case PL_ATTACHED_NETKIT:
-		return "netkit";
-	case PL_ATTACHED_NONE:
-		break;
-	}
-	return "none";
-}
-
 /* "2026-11-25T09:30:00.123456789Z", as RFC 3339 has it. */
 static json_t *time_json(uint64_t ns)
 {
@@ -73,7 +58,8 @@ json_t *pl_endpoint_json(struct pl_endpoints *t, const struct pl_endpoint *pod)
 		json_object_set_new(j, "notReady", json_string(degraded ?: pod->why));
 	json_object_set_new(j, "shaped", json_boolean(pod->shaped));
 	json_object_set_new(j, "attached",
-			    json_pack("{s:s, s:s}", "fromPod", attach_name(attached(t, pod, from)),
-				      "toPod", attach_name(attached(t, pod, PL_HOOK_TO_POD))));
+			    json_pack("{s:s, s:s}", "fromPod",
+				      pl_datapath_kind_name(attached(t, pod, from)), "toPod",
+				      pl_datapath_kind_name(attached(t, pod, PL_HOOK_TO_POD))));
 	return j;
 }

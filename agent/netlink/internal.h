@@ -63,6 +63,10 @@ int pl_nl_recv_from(int fd, void *buf, size_t size, size_t *ret_len, int32_t *re
 /* IFLA_IFNAME or the index into a request for one link; the name must fit. */
 int pl_nl_put_link_id(struct nlmsghdr *nlh, const char *name, uint32_t ifindex);
 
+int pl_nl_send_all(int fd, const void *buf, size_t len);
+/* What an NLMSG_ERROR says: 0 for an ACK, -errno. */
+int pl_nl_error_of(const struct nlmsghdr *nlh);
+
 /* decode.c: the same of a request, whatever its type. 0 or -EBADMSG. */
 int pl_nl_parse_link(const void *buf, size_t len, struct pl_nl_link *ret);
 int pl_nl_parse_route(const void *buf, size_t len, unsigned int hop, struct pl_nl_route *ret);

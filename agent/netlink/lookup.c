@@ -4,18 +4,9 @@
  */
 #include "netlink/internal.h"
 
-static int error_of(const struct nlmsghdr *nlh)
-{
-	char text[2];
-	int code;
-	int r = pl_nl_decode_ack(nlh, nlh->nlmsg_len, &code, text, sizeof(text));
-
-	return r < 0 ? r : code;
-}
-
 static int on_neigh(unsigned int index, const struct nlmsghdr *nlh, void *arg)
 {
-	return nlh->nlmsg_type == NLMSG_ERROR ? error_of(nlh)
+	return nlh->nlmsg_type == NLMSG_ERROR ? pl_nl_error_of(nlh)
 					      : pl_nl_decode_neigh(nlh, nlh->nlmsg_len, arg);
 }
 
@@ -37,7 +28,7 @@ int pl_nl_neigh_get(struct pl_nl *nl, uint32_t ifindex, const struct pl_ip *ip,
 
 static int on_route(unsigned int index, const struct nlmsghdr *nlh, void *arg)
 {
-	return nlh->nlmsg_type == NLMSG_ERROR ? error_of(nlh)
+	return nlh->nlmsg_type == NLMSG_ERROR ? pl_nl_error_of(nlh)
 					      : pl_nl_decode_route(nlh, nlh->nlmsg_len, arg);
 }
 
