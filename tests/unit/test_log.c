@@ -134,8 +134,8 @@ static const char *const hostile[] = {
 	"\r\n\t\v",
 	"\x1b[31mred\x1b[0m",
 	"\x01\x7f",
-	"\xc2\x9b"
-	"31m", /* C1, which terminals take for ESC [ */
+	("\xc2\x9b"
+	 "31m"), /* C1, which terminals take for ESC [ */
 	"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xb3",
 	"filter: syntax error\n  port prot 9\n       ^",
 	"{\"a\":[1,2]}",
@@ -288,8 +288,11 @@ static int capture_end(void)
 
 static void toggle(const char *container, int i)
 {
+	/* volatile: the compiler does not know that it may be NULL */
+	const char *volatile why = i % 2 ? NULL : "the link is down";
+
 	pl_info("endpoint %s container=%s ifname=%s why=\"%s\"", i % 2 ? "ready" : "not ready",
-		container, "eth0", i % 2 ? NULL : "the link is down");
+		container, "eth0", why);
 }
 
 static void test_repetition(void **state)
