@@ -11,6 +11,7 @@ setup() { cni_setup; }
 teardown() {
 	cni_teardown
 	ip link del plhost 2>/dev/null || :
+	ip link del plother 2>/dev/null || :
 }
 
 endpoint='{"containerId":"c1","ifname":"eth0","network":"net1","hostIfname":"plaaaaaaaaaaaa",
@@ -207,10 +208,11 @@ lay_pair() { # CONTAINER
 
 @test "DEL without a daemon touches no link that is not provably the recorded one" {
 	new_pod c1; lay_pair c1
-	ip link set plhost address 02:00:00:00:00:77
-	ip -n c1 link set eth0 address 02:00:00:00:00:78
+	# The same index alone says nothing.
+	ip link set plhost name plother address 02:00:00:00:00:77
+	ip -n c1 link set eth0 name eth9 address 02:00:00:00:00:78
 	conf=$(conf 1.0.0); call DEL c1; succeeds
-	ip link show plhost
+	ip link show plother
 	[ -z "$(ls "$T/run/endpoints")" ]
 }
 
