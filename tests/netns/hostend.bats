@@ -4,7 +4,7 @@
 # within a second, whoever took it away; what has the index of a host end that moved away is nobody's
 # pod, and stays.
 # kernels: no
-# time limit: 150
+# time limit: 200
 
 load node
 
@@ -26,10 +26,9 @@ within_a_second() {
 
 # Names of a pod's link, before it is tampered with: D, V4, V6, M, GW4, GW6
 of() {
-	local e
-	e=$(podlane -j endpoint show "$1" | jq .endpoint)
-	P=$1 D=$(jq -r .hostIfname <<<"$e") M=$(jq -r .podMac <<<"$e") IDX=$(jq .ifindex <<<"$e")
-	V4=$(ip4_of "$1") V6=$(ip6_of "$1") GW4=$POD4.1 GW6=${POD6}1
+	read -r D M IDX V4 V6 < <(podlane -j endpoint show "$1" | jq -r '.endpoint | [.hostIfname, .podMac, .ifindex,
+		([.addresses[].address | split("/")[0]] | (map(select(contains(":") | not))[0], map(select(contains(":")))[0]))] | @tsv')
+	P=$1 GW4=$POD4.1 GW6=${POD6}1
 }
 
 is_ready() { [ "$(podlane -j endpoint show "$1" | jq .endpoint.ready)" = true ]; }
