@@ -177,3 +177,96 @@ int pl_json_read_network(const json_t *value, const char *path, struct pl_prefix
 	*ret = network;
 	return 0;
 }
+
+static int check_strings(const json_t *array, const char *path, struct pl_error *err)
+{
+	int r = pl_json_check_array(array, path, err);
+
+	for (size_t i = 0; r == 0 && i < json_array_size(array); i++) {
+		char where[PL_JSON_PATH_MAX];
+		const char *s = "";
+
+		r = pl_json_read_string(json_array_get(array, i),
+					pl_json_join_index(where, path, i), &s, err);
+	}
+	return r;
+}
+
+static int read_field(const struct pl_json_field *f, const json_t *value, const char *path,
+		      void *base, struct pl_error *err)
+{
+	void *to = base && f->to != PL_JSON_NOWHERE ? (char *)base + f->to : NULL;
+	bool word = f->kind != PL_JSON_BOOL || (f->names && json_is_string(value));
+	unsigned int choice = 0;
+	const char *s;
+	bool b = false;
+	int r;
+
+	switch (f->kind) {
+	case PL_JSON_OWN:
+		return f->read(value, path, base, err);
+	case PL_JSON_OBJECT:
+		return json_is_null(value) ? 0 : pl_json_check_object(value, path, err);
+	case PL_JSON_STRING:
+		return pl_json_read_string(value, path, &s, err);
+	case PL_JSON_STRINGS:
+		return check_strings(value, path, err);
+	case PL_JSON_BOOL:
+	case PL_JSON_SWITCH:
+	case PL_JSON_CHOICE:
+		break;
+	}
+	r = word ? pl_json_read_choice(value, path, f->names, &choice, err)
+		 : pl_json_read_bool(value, path, &b, err);
+	if (r < 0 || !to)
+		return r;
+	if (f->kind == PL_JSON_CHOICE)
+		memcpy(to, &choice, sizeof(choice)); /* an enum, as wide */
+	else
+		*(bool *)to = word ? choice == 1 : b;
+	return 0;
+}
+
+static int no_such_field(const char *path, const char *key, const json_t *value,
+			 const struct pl_json_field *fields, struct pl_error *err)
+{
+	const char *known[64];
+	size_t n = 0;
+
+	for (; fields[n].key && n + 1 < PL_ARRAY_SIZE(known); n++)
+		known[n] = fields[n].key;
+	known[n] = NULL;
+	return pl_json_unknown_key(path, key, value, known, err);
+}
+
+int pl_json_read_key(const char *path, const char *key, const json_t *value,
+		     const struct pl_json_field *fields, void *to, struct pl_error *err)
+{
+	const struct pl_json_field *f = fields;
+	char where[PL_JSON_PATH_MAX];
+
+	while (f->key && strcmp(f->key, key) != 0)
+		f++;
+	if (f->key)
+		return read_field(f, value, pl_json_join(where, path, key), to, err);
+	if (!*path && strncmp(key, PL_JSON_RESERVED, strlen(PL_JSON_RESERVED)) == 0)
+		return 0;
+	return no_such_field(path, key, value, fields, err);
+}
+
+int pl_json_read_fields(const json_t *object, const char *path, const struct pl_json_field *fields,
+			void *to, struct pl_error *err)
+{
+	const char *key;
+	json_t *value;
+	int r = pl_json_check_object(object, path, err);
+
+	if (r < 0)
+		return r;
+	json_object_foreach ((json_t *)object, key, value) {
+		r = pl_json_read_key(path, key, value, fields, to, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

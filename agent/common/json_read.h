@@ -22,6 +22,39 @@ int pl_json_unknown_key(const char *path, const char *key, const json_t *value,
 /* Every key of @object is in @known, and @object is one. */
 int pl_json_check_keys(const json_t *object, const char *path, const char *const *known,
 		       struct pl_error *err);
+
+/* Keys of the outermost object that are let pass: CNI keeps them for what runtimes will think of.
+ */
+#define PL_JSON_RESERVED "cni.dev/"
+
+enum pl_json_kind {
+	PL_JSON_BOOL,	 /* into a bool; with names, also one of these two words */
+	PL_JSON_SWITCH,	 /* one of two names into a bool: true for the second */
+	PL_JSON_CHOICE,	 /* one of the names into an enum */
+	PL_JSON_STRING,	 /* these are checked, and stay where they are */
+	PL_JSON_STRINGS, /* an array */
+	PL_JSON_OBJECT,	 /* or null */
+	PL_JSON_OWN,	 /* by a function of the caller's */
+};
+
+#define PL_JSON_NOWHERE SIZE_MAX /* checked alone */
+
+/* One key of an object, and the member of the caller's struct that it fills. */
+struct pl_json_field {
+	const char *key; /* NULL ends the list */
+	enum pl_json_kind kind;
+	size_t to;		  /* offset in the struct */
+	const char *const *names; /* NULL ends them */
+	int (*read)(const json_t *value, const char *path, void *to, struct pl_error *err);
+};
+
+/* One key of an object by its field. @to: the struct. */
+int pl_json_read_key(const char *path, const char *key, const json_t *value,
+		     const struct pl_json_field *fields, void *to, struct pl_error *err);
+/* Every key of @object, in its order. */
+int pl_json_read_fields(const json_t *object, const char *path, const struct pl_json_field *fields,
+			void *to, struct pl_error *err);
+
 int pl_json_check_array(const json_t *value, const char *path, struct pl_error *err);
 int pl_json_check_object(const json_t *value, const char *path, struct pl_error *err);
 

@@ -12,13 +12,6 @@
 #define MTU_MIN	    68	 /* RFC 791 */
 #define MTU_MIN_IP6 1280 /* RFC 8200 */
 
-/* One key of an object. The value's reader gets the path of the key and the netconf. */
-struct key {
-	const char *name;
-	int (*read)(const json_t *value, const char *path, struct pl_netconf *conf,
-		    struct pl_error *err);
-};
-
 static const char *const mode_names[] = {
 	[PL_MODE_POD] = "pod",
 	[PL_MODE_ACCELERATE] = "accelerate",
@@ -34,11 +27,9 @@ static const char *const link_names[] = {
 
 static const char *const netkit_names[] = {"l3", "l2", NULL};
 
-/* --- the other keys --- */
-
-static int read_name(const json_t *value, const char *path, struct pl_netconf *conf,
-		     struct pl_error *err)
+static int read_name(const json_t *value, const char *path, void *to, struct pl_error *err)
 {
+	struct pl_netconf *conf = to;
 	const char *name = "";
 	int r = pl_json_read_string(value, path, &name, err);
 
@@ -54,107 +45,22 @@ static int read_name(const json_t *value, const char *path, struct pl_netconf *c
 	return 0;
 }
 
-static int read_mode(const json_t *value, const char *path, struct pl_netconf *conf,
-		     struct pl_error *err)
+static int read_allow(const json_t *value, const char *path, void *to, struct pl_error *err)
 {
-	unsigned int i;
-	int r = pl_json_read_choice(value, path, mode_names, &i, err);
+	struct pl_netconf *conf = to;
 
-	if (r == 0)
-		conf->mode = (enum pl_mode)i;
-	return r;
-}
-
-static int read_link(const json_t *value, const char *path, struct pl_netconf *conf,
-		     struct pl_error *err)
-{
-	unsigned int i;
-	int r = pl_json_read_choice(value, path, link_names, &i, err);
-
-	if (r == 0)
-		conf->link = (enum pl_link_choice)i;
-	return r;
-}
-
-static int read_netkit_mode(const json_t *value, const char *path, struct pl_netconf *conf,
-			    struct pl_error *err)
-{
-	unsigned int i;
-	int r = pl_json_read_choice(value, path, netkit_names, &i, err);
-
-	if (r == 0)
-		conf->netkit_l2 = i == 1;
-	return r;
-}
-
-static int read_ip_masq(const json_t *value, const char *path, struct pl_netconf *conf,
-			struct pl_error *err)
-{
-	return pl_json_read_bool(value, path, &conf->ip_masq, err);
-}
-
-static int read_antispoof(const json_t *value, const char *path, struct pl_netconf *conf,
-			  struct pl_error *err)
-{
-	return pl_json_read_bool(value, path, &conf->antispoof, err);
-}
-
-static int read_allow(const json_t *value, const char *path, struct pl_netconf *conf,
-		      struct pl_error *err)
-{
 	return pl_allow_read(value, path, &conf->allow, err);
 }
 
-static int read_mtu(const json_t *value, const char *path, struct pl_netconf *conf,
-		    struct pl_error *err)
+static int read_mtu(const json_t *value, const char *path, void *to, struct pl_error *err)
 {
+	struct pl_netconf *conf = to;
+
 	if (json_is_integer(value) && json_integer_value(value) == 0) {
 		conf->mtu = 0;
 		return 0;
 	}
 	return pl_json_read_u32(value, path, MTU_MIN, PL_MTU_MAX, &conf->mtu, err);
-}
-
-/* CNI wrote these two as strings up to 1.0.0, as booleans after. */
-static int read_bool_or_string(const json_t *value, const char *path, bool *ret,
-			       struct pl_error *err)
-{
-	static const char *const names[] = {"false", "true", NULL};
-	unsigned int i;
-	int r;
-
-	if (!json_is_string(value))
-		return pl_json_read_bool(value, path, ret, err);
-	r = pl_json_read_choice(value, path, names, &i, err);
-	if (r == 0)
-		*ret = i == 1;
-	return r;
-}
-
-static int read_disable_check(const json_t *value, const char *path, struct pl_netconf *conf,
-			      struct pl_error *err)
-{
-	return read_bool_or_string(value, path, &conf->disable_check, err);
-}
-
-static int read_disable_gc(const json_t *value, const char *path, struct pl_netconf *conf,
-			   struct pl_error *err)
-{
-	return read_bool_or_string(value, path, &conf->disable_gc, err);
-}
-
-static int check_strings(const json_t *array, const char *path, struct pl_error *err)
-{
-	int r = pl_json_check_array(array, path, err);
-
-	for (size_t i = 0; r == 0 && i < json_array_size(array); i++) {
-		char where[PL_JSON_PATH_MAX];
-		const char *s = "";
-
-		r = pl_json_read_string(json_array_get(array, i),
-					pl_json_join_index(where, path, i), &s, err);
-	}
-	return r;
 }
 
 /* A zone is the resolver's: "fe80::53%eth0". */
@@ -175,7 +81,7 @@ static int check_nameserver(const json_t *value, const char *path, struct pl_err
 	return 0;
 }
 
-static int check_nameservers(const json_t *array, const char *path, struct pl_error *err)
+static int check_nameservers(const json_t *array, const char *path, void *to, struct pl_error *err)
 {
 	int r = pl_json_check_array(array, path, err);
 
@@ -188,110 +94,56 @@ static int check_nameservers(const json_t *array, const char *path, struct pl_er
 	return r;
 }
 
-static int read_dns(const json_t *dns, const char *path, struct pl_netconf *conf,
-		    struct pl_error *err)
+static int read_dns(const json_t *dns, const char *path, void *to, struct pl_error *err)
 {
-	static const char *const known[] = {"nameservers", "domain", "search", "options", NULL};
-	const char *key;
-	json_t *value;
-	int r;
+	static const struct pl_json_field dns_fields[] = {
+		{"nameservers", PL_JSON_OWN, .read = check_nameservers},
+		{"domain", PL_JSON_STRING},
+		{"search", PL_JSON_STRINGS},
+		{"options", PL_JSON_STRINGS},
+		{NULL},
+	};
+	struct pl_netconf *conf = to;
+	int r = 0;
 
 	if (json_is_null(dns))
 		return 0;
-	r = pl_json_check_keys(dns, path, known, err);
+	r = pl_json_read_fields(dns, path, dns_fields, NULL, err);
 	if (r < 0)
 		return r;
-	json_object_foreach ((json_t *)dns, key, value) {
-		char where[PL_JSON_PATH_MAX];
-		const char *domain;
-
-		pl_json_join(where, path, key);
-		if (strcmp(key, "domain") == 0)
-			r = pl_json_read_string(value, where, &domain, err);
-		else if (strcmp(key, "nameservers") == 0)
-			r = check_nameservers(value, where, err);
-		else
-			r = check_strings(value, where, err);
-		if (r < 0)
-			return r;
-	}
 	conf->dns = json_deep_copy(dns);
 	return conf->dns ? 0 : pl_fail(err, -ENOMEM, "out of memory");
 }
 
-/* What the runtime hands through; the plugin reads it where it needs it. */
-static int foreign_object(const json_t *value, const char *path, struct pl_netconf *conf,
-			  struct pl_error *err)
-{
-	return json_is_null(value) ? 0 : pl_json_check_object(value, path, err);
-}
+/* CNI wrote these two as strings up to 1.0.0, as booleans after. */
+static const char *const bool_names[] = {"false", "true", NULL};
 
-static int foreign_string(const json_t *value, const char *path, struct pl_netconf *conf,
-			  struct pl_error *err)
-{
-	const char *s = "";
+#define TO(member) .to = offsetof(struct pl_netconf, member)
 
-	return pl_json_read_string(value, path, &s, err);
-}
-
-static int foreign_strings(const json_t *value, const char *path, struct pl_netconf *conf,
-			   struct pl_error *err)
-{
-	return check_strings(value, path, err);
-}
-
-static int foreign_bool(const json_t *value, const char *path, struct pl_netconf *conf,
-			struct pl_error *err)
-{
-	bool b;
-
-	return pl_json_read_bool(value, path, &b, err);
-}
-
-static const struct key keys[] = {
-	{"cniVersion", foreign_string},
-	{"cniVersions", foreign_strings},
-	{"name", read_name},
-	{"type", foreign_string},
-	{"mode", read_mode},
-	{"link", read_link},
-	{"netkitMode", read_netkit_mode},
-	{"ipMasq", read_ip_masq},
-	{"antispoof", read_antispoof},
-	{"allow", read_allow},
-	{"mtu", read_mtu},
-	{"ipam", pl_netconf_read_ipam},
-	{"dns", read_dns},
-	{"capabilities", foreign_object},
-	{"runtimeConfig", foreign_object},
-	{"args", foreign_object},
-	{"prevResult", foreign_object},
-	{"disableCheck", read_disable_check},
-	{"disableGC", read_disable_gc},
-	{"loadOnlyInlinedPlugins", foreign_bool},
+/* What is only checked is the runtime's, or another plugin's: whoever needs it reads it itself. */
+static const struct pl_json_field fields[] = {
+	{"cniVersion", PL_JSON_STRING},
+	{"cniVersions", PL_JSON_STRINGS},
+	{"name", PL_JSON_OWN, .read = read_name},
+	{"type", PL_JSON_STRING},
+	{"mode", PL_JSON_CHOICE, TO(mode), .names = mode_names},
+	{"link", PL_JSON_CHOICE, TO(link), .names = link_names},
+	{"netkitMode", PL_JSON_SWITCH, TO(netkit_l2), .names = netkit_names},
+	{"ipMasq", PL_JSON_BOOL, TO(ip_masq)},
+	{"antispoof", PL_JSON_BOOL, TO(antispoof)},
+	{"allow", PL_JSON_OWN, .read = read_allow},
+	{"mtu", PL_JSON_OWN, .read = read_mtu},
+	{"ipam", PL_JSON_OWN, .read = pl_netconf_read_ipam},
+	{"dns", PL_JSON_OWN, .read = read_dns},
+	{"capabilities", PL_JSON_OBJECT},
+	{"runtimeConfig", PL_JSON_OBJECT},
+	{"args", PL_JSON_OBJECT},
+	{"prevResult", PL_JSON_OBJECT},
+	{"disableCheck", PL_JSON_BOOL, TO(disable_check), .names = bool_names},
+	{"disableGC", PL_JSON_BOOL, TO(disable_gc), .names = bool_names},
+	{"loadOnlyInlinedPlugins", PL_JSON_BOOL, .to = PL_JSON_NOWHERE},
+	{NULL},
 };
-
-static int no_such_key(const char *key, const json_t *value, struct pl_error *err)
-{
-	const char *known[PL_ARRAY_SIZE(keys) + 1] = {NULL};
-
-	for (size_t i = 0; i < PL_ARRAY_SIZE(keys); i++)
-		known[i] = keys[i].name;
-	return pl_json_unknown_key("", key, value, known, err);
-}
-
-static int read_key(const char *key, const json_t *value, struct pl_netconf *conf,
-		    struct pl_error *err)
-{
-	for (size_t i = 0; i < PL_ARRAY_SIZE(keys); i++) {
-		if (strcmp(key, keys[i].name) == 0)
-			return keys[i].read(value, key, conf, err);
-	}
-	/* CNI keeps this prefix for what runtimes add, whatever they will think of. */
-	if (strncmp(key, "cni.dev/", strlen("cni.dev/")) == 0)
-		return 0;
-	return no_such_key(key, value, err);
-}
 
 /* What no key can judge alone. */
 static int check_whole(const struct pl_netconf *conf, struct pl_error *err)
@@ -309,19 +161,13 @@ static int check_whole(const struct pl_netconf *conf, struct pl_error *err)
 
 int pl_netconf_parse(const json_t *conf, struct pl_netconf *ret, struct pl_error *err)
 {
-	const char *key;
-	json_t *value;
 	int r;
 
 	*ret = (struct pl_netconf){.antispoof = true, .ipam_type = PL_NETCONF_BUILT_IN};
 	if (!json_is_object(conf))
 		return pl_fail(err, -EINVAL, "the network configuration must be an object");
-	json_object_foreach ((json_t *)conf, key, value) {
-		r = read_key(key, value, ret, err);
-		if (r < 0)
-			return r;
-	}
-	return check_whole(ret, err);
+	r = pl_json_read_fields(conf, "", fields, ret, err);
+	return r < 0 ? r : check_whole(ret, err);
 }
 
 int pl_netconf_parse_all(const json_t *conf, struct pl_netconf *ret, pl_problem_fn *problem,
@@ -339,7 +185,7 @@ int pl_netconf_parse_all(const json_t *conf, struct pl_netconf *ret, pl_problem_
 	json_object_foreach ((json_t *)conf, key, value) {
 		struct pl_netconf alone = {.ipam_type = PL_NETCONF_BUILT_IN};
 		struct pl_error why = {0};
-		int r = read_key(key, value, &alone, &why);
+		int r = pl_json_read_key("", key, value, fields, &alone, &why);
 
 		pl_netconf_clear(&alone);
 		if (r < 0) {

@@ -10,7 +10,6 @@
 #define PL_NETCONF_BUILT_IN "podlane"
 #define PL_MTU_MAX	    65535
 
-int pl_netconf_read_ipam(const json_t *ipam, const char *path, struct pl_netconf *conf,
-			 struct pl_error *err);
+int pl_netconf_read_ipam(const json_t *ipam, const char *path, void *to, struct pl_error *err);
 
 #endif

@@ -358,9 +358,9 @@ static int read_ipam_type(const json_t *ipam, const char *path, struct pl_netcon
 	return 0;
 }
 
-int pl_netconf_read_ipam(const json_t *ipam, const char *path, struct pl_netconf *conf,
-			 struct pl_error *err)
+int pl_netconf_read_ipam(const json_t *ipam, const char *path, void *to, struct pl_error *err)
 {
+	struct pl_netconf *conf = to;
 	int r = pl_json_check_object(ipam, path, err);
 
 	if (r < 0)
