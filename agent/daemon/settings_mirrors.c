@@ -21,6 +21,8 @@ static int check_filter(const struct pl_mirror_spec *spec, json_t *item, struct 
 	if (spec->program)
 		return pl_filter_parse(spec->filter, spec->program, &filter, err);
 	r = pl_compile_now(spec->filter, &program, err);
+	if (!r)
+		r = pl_filter_parse(spec->filter, program, &filter, err);
 	if (r == -EINVAL)
 		return r;
 	if (err)

@@ -233,6 +233,29 @@ teardown() {
 	rm /run/podlane/mirrors/*.bad
 }
 
+@test "the command that compiles the configuration's filters is missing, or lies" {
+	daemon_stop
+	conf=$BATS_TEST_TMPDIR/podlaned.json
+	echo '{"mirrors": [{"name": "always", "endpoints": "all", "filter": "icmp", "target": {"device": "tap0"}}]}' >"$conf"
+	cp "$BUILD/podlaned" "$BATS_TEST_TMPDIR/podlaned"
+	PODLANED=$BATS_TEST_TMPDIR/podlaned daemon_start --config "$conf"
+	state_is always paused
+	[[ $(field always why) == *'the command "podlane", which does that, is not beside podlaned'* ]]
+	pings a $B4
+	[ "$(counter always matched)" = 0 ]
+	daemon_stop
+	printf '#!/bin/sh\necho 2,5 0 0 7,6 0 0 0\n' >"$BATS_TEST_TMPDIR/podlane"
+	chmod +x "$BATS_TEST_TMPDIR/podlane"
+	run "$BATS_TEST_TMPDIR/podlaned" --check-config --config "$conf"
+	[ "$status" = 2 ]
+	[[ $output == *"mirrors[0]: program: it is no valid classic BPF"* ]]
+	# With the right command the session goes on where it was recorded.
+	daemon_start --config "$conf"
+	eventually state_is always active
+	daemon_stop
+	daemon_start
+}
+
 @test "the configuration's sessions begin with the daemon, last, change and go with it" {
 	daemon_stop
 	conf=$BATS_TEST_TMPDIR/podlaned.json
