@@ -279,7 +279,7 @@ static int capture_end(void)
 
 		snprintf(one, sizeof(one), "%.*s", (int)len, p);
 		assert_true(parse(one) > 0);
-		p += len + 1;
+		p += len + (p[len] == '\n');
 	}
 	return lines;
 }
