@@ -314,13 +314,13 @@ static char *logged(enum pl_log_level level, const char *text)
 
 static void test_log_line(void **state)
 {
-	pl_autofree char *line = logged(PL_LOG_WARN, "endpoint added id=3");
+	pl_autofree char *line = logged(PL_LOG_WARN, "endpoint added");
 
-	/* 2026-01-02T03:04:05.678Z warn endpoint added id=3 */
-	assert_int_equal(strlen(line), strlen("2026-01-02T03:04:05.678Z ") + 25);
+	/* 2026-01-02T03:04:05.678Z warn endpoint added */
+	assert_int_equal(strlen(line), strlen("2026-01-02T03:04:05.678Z ") + 20);
 	assert_int_equal(line[10], 'T');
 	assert_int_equal(line[23], 'Z');
-	assert_string_equal(line + 25, "warn endpoint added id=3\n");
+	assert_string_equal(line + 25, "warn endpoint added\n");
 }
 
 static void test_log_cannot_be_forged(void **state)
@@ -328,8 +328,9 @@ static void test_log_cannot_be_forged(void **state)
 	pl_autofree char *line =
 		logged(PL_LOG_INFO, "pod=x\ninfo forged\r\t\x1b[2J\x7f\xc2\x9b\xff é");
 
-	assert_string_equal(line + 25, "info pod=x\\x0ainfo forged\\x0d\\x09\\x1b[2J\\x7f\\xc2\\x9b"
-				       "\\xff é\n");
+	assert_string_equal(line + 25,
+			    "info pod\\x3dx\\x0ainfo forged\\x0d\\x09\\x1b[2J\\x7f\\xc2\\x9b"
+			    "\\xff é\n");
 }
 
 static void test_log_long_line_stays_one_line(void **state)
@@ -339,7 +340,7 @@ static void test_log_long_line_stays_one_line(void **state)
 	memset(text, '\n', 20000);
 	text[20000] = '\0';
 	line = logged(PL_LOG_INFO, text);
-	assert_in_range(strlen(line), 4000, 4096);
+	assert_in_range(strlen(line), 4000, 4096 + strlen("2026-01-02T03:04:05.678Z info "));
 	assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
 }
 
