@@ -83,15 +83,20 @@ $(B)/.tools: Makefile
 	$(Q)touch $@
 
 BPF_SOURCE := bpf/podlane.bpf.c # the bench builds another
-$(B)/podlane.bpf.o: $(BPF_SOURCE) bpf/podlane.bpf.c $(wildcard bpf/lib/*.h) $(wildcard include/podlane/*.h) Makefile | $(B)/.tools
+$(B)/podlane.bpf.o $(B)/podlane-nokfunc.bpf.o: $(BPF_SOURCE) bpf/podlane.bpf.c $(wildcard bpf/lib/*.h) $(wildcard include/podlane/*.h) Makefile | $(B)/.tools
 	@mkdir -p $(@D)
-	$(call run,BPF)$(CLANG) $(BPF_CFLAGS) $(DEFS) -c $< -o $@.tmp
+	$(call run,BPF)$(CLANG) $(BPF_CFLAGS) $(DEFS) $(BPF_DEFS) -c $< -o $@.tmp
 	$(Q)$(LLVM_STRIP) -g $@.tmp -o $@ && rm $@.tmp
+# The same without functions of the kernel, for kernels without BTF: see agent/datapath/skel.c.
+$(B)/podlane-nokfunc.bpf.o: BPF_DEFS = -DPL_NO_KFUNCS
 
-$(B)/podlane.skel.h: $(B)/podlane.bpf.o
-	$(call run,GEN)$(BPFTOOL) gen skeleton $< name podlane_bpf >$@.tmp && mv $@.tmp $@
+SKELETONS := $(B)/podlane.skel.h $(B)/podlane-nokfunc.skel.h
+$(B)/podlane.skel.h: NAME = podlane_bpf
+$(B)/podlane-nokfunc.skel.h: NAME = podlane_nokfunc
+$(SKELETONS): %.skel.h: %.bpf.o
+	$(call run,GEN)$(BPFTOOL) gen skeleton $< name $(NAME) >$@.tmp && mv $@.tmp $@
 
-$(call objs,datapath) $(patsubst %.c,$(B)/%.o,$(wildcard tests/prog/*.c tests/tools/*.c)): | $(B)/podlane.skel.h
+$(call objs,datapath) $(patsubst %.c,$(B)/%.o,$(wildcard tests/prog/*.c tests/tools/*.c)): | $(SKELETONS)
 $(B)/%.o: %.c Makefile | $(B)/.tools
 	@mkdir -p $(@D)
 	$(call run,CC)$(CC) $(ALL_CFLAGS) -c $< -o $@
@@ -153,10 +158,9 @@ asan:
 test:
 	scripts/install-deps build test lint runtime-tests vm
 	+B=$(B) tests/run
-# One at a time: each kernel has all processors.
 test-kernels:
 	scripts/install-deps build test vm
-	+B=$(B) JOBS=1 tests/run $(addprefix kernel:,$(or $(KERNELS),5.10 6.1 6.12 newest)); \
+	+B=$(B) tests/run $(addprefix kernel:,$(or $(KERNELS),5.10 6.1 6.12 newest)); \
 		status=$$?; B=$(B) tests/vm/table && exit $$status
 test-flows:
 	scripts/install-deps build test

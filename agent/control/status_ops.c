@@ -184,10 +184,9 @@ int pl_op_status(struct pl_call *c, struct pl_error *err)
 	if (!j)
 		return pl_fail(err, -ENOMEM, "status: out of memory");
 	json_object_set_new(j, "features",
-			    json_pack("{s:b, s:b, s:b, s:b, s:b, s:b}", "tcx", (int)f->tcx,
-				      "netkit", (int)(f->netkit && parts->netkit_links),
-				      "redirectNeigh", (int)f->redirect_neigh, "fibSkipNeigh",
-				      (int)f->fib_skip_neigh, "checksumCheck",
+			    json_pack("{s:b, s:b, s:b, s:b, s:b}", "tcx", (int)f->tcx, "netkit",
+				      (int)(f->netkit && parts->netkit_links), "redirectNeigh",
+				      (int)f->redirect_neigh, "checksumCheck",
 				      (int)f->checksum_check, "btf", (int)f->btf));
 	json_object_set_new(j, "flows", flows_json(parts));
 	json_object_set_new(j, "attachments", attachments_json(&tally));

@@ -197,7 +197,10 @@ static void on_flow_sweep(evutil_socket_t fd, short what, void *arg)
 		pl_error_log("programs do not ask conntrack, trying again error=\"%s\"", err.text);
 	if (r <= 0)
 		return;
-	pl_info("nf_conntrack is there: programs ask it before they open a connection");
+	pl_info("nf_conntrack is there: programs %s",
+		pl_datapath_features(d->dp)->conntrack == PL_CT_ASK
+			? "ask it before they open a connection"
+			: "cannot ask it here, and remember what the stack delivers");
 	if (resync(d, "programs are new", &err) < 0)
 		pl_error_log("resync failed, trying again error=\"%s\"", err.text);
 }

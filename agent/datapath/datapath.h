@@ -48,9 +48,9 @@ struct pl_features {
 	bool tcx;
 	bool netkit; /* links can be made and programs attached */
 	bool redirect_neigh;
-	bool fib_skip_neigh;
 	bool checksum_check; /* programs can see where a sender wants a checksum made */
 	bool btf;	     /* the kernel accepted the object's BTF */
+	bool kfuncs; /* it has BTF of its own: programs may call functions that it exports */
 	enum pl_conntrack_mode conntrack;
 };
 

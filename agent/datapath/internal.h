@@ -70,9 +70,6 @@ enum {
 	PL_BPF_NETKIT_PEER = 55,
 };
 
-/* BPF_FIB_LOOKUP_SKIP_NEIGH of Linux 6.3, and of 6.1 by its stable updates. */
-enum { DP_FIB_SKIP_NEIGH = 1 << 2 };
-
 struct dp_expedite {
 	int fd; /* -1: none can be made */
 	bool on;
@@ -121,6 +118,14 @@ struct pl_datapath {
 	uint32_t flow_entries; /* as the last whole round of the sweep found them */
 	uint64_t *addr_hints;  /* PL_ADDR_HINTS; an array map's elements lie 8 bytes apart */
 };
+
+/* skel.c */
+
+/*
+ * NULL with errno; podlane_bpf__destroy() frees it. @kfuncs: the one whose programs may call
+ * functions of the kernel, which PL_CT_ASK needs, and which needs BTF of the kernel.
+ */
+struct podlane_bpf *dp_skel_open(bool kfuncs);
 
 /* libbpf_log.c */
 

@@ -45,9 +45,9 @@ static void loading_clear(struct loading *l)
 	loading_init(l);
 }
 
-static int loading_open(struct loading *l, struct pl_error *err)
+static int loading_open(struct loading *l, bool kfuncs, struct pl_error *err)
 {
-	l->skel = podlane_bpf__open();
+	l->skel = dp_skel_open(kfuncs);
 	if (!l->skel)
 		return pl_fail(err, -errno, "open the embedded BPF object: %s", strerror(errno));
 #define PL_MAP_TAKE(name) l->maps[MAP_##name] = l->skel->maps.name;
@@ -209,7 +209,6 @@ static int loading_load(struct loading *l, struct pl_features *features, struct 
 	l->skel->rodata->pl_skb_layout = layout;
 	l->skel->rodata->pl_hz = dp_hz();
 	l->skel->rodata->pl_conntrack_mode = features->conntrack;
-	l->skel->rodata->pl_fib_flags = features->fib_skip_neigh ? DP_FIB_SKIP_NEIGH : 0;
 	/* A third of the verifier's work, for a hook that is not there. */
 	bpf_program__set_autoload(l->skel->progs.pl_from_netkit, features->netkit);
 	dp_libbpf_error_reset();
@@ -231,7 +230,7 @@ static int loading_run(struct loading *l, struct pl_datapath *dp,
 {
 	int r;
 
-	r = loading_open(l, err);
+	r = loading_open(l, dp->features.kfuncs, err);
 	if (!r)
 		r = loading_size(l, opts, err);
 	if (!r)
@@ -263,22 +262,37 @@ static int loading_build_maps(struct loading *l, struct pl_datapath *dp,
 	return loading_run(l, dp, opts, true, err);
 }
 
+static bool is_final(int r)
+{
+	return !r || r == -EPERM || r == -ENOMEM;
+}
+
 /*
  * Whether the kernel lets a program ask conntrack (Linux 5.18, with BTF of its module) is found by
- * trying: where it does not, the programs remember what the stack delivered.
+ * trying: where it does not, the programs remember what the stack delivered. Then the kernel may
+ * have no BTF at all.
  */
 static int loading_build(struct loading *l, struct pl_datapath *dp, struct pl_error *err)
 {
 	int r;
 
+	dp->features.kfuncs = true;
 	dp->features.conntrack = conntrack_is_loaded() ? PL_CT_ASK : PL_CT_NONE;
 	r = loading_build_maps(l, dp, &dp->opts, err);
-	if (!r || dp->features.conntrack == PL_CT_NONE || r == -EPERM || r == -ENOMEM)
-		return r;
-	pl_debug("conntrack cannot be asked reason=\"%s\"", err ? err->text : "");
-	loading_clear(l);
-	dp->features.conntrack = PL_CT_REMEMBER;
-	return loading_build_maps(l, dp, &dp->opts, err);
+	if (!is_final(r) && dp->features.conntrack == PL_CT_ASK) {
+		pl_debug("conntrack cannot be asked reason=\"%s\"", err ? err->text : "");
+		loading_clear(l);
+		dp->features.conntrack = PL_CT_REMEMBER;
+		r = loading_build_maps(l, dp, &dp->opts, err);
+	}
+	if (!is_final(r)) {
+		pl_debug("no function of the kernel can be called reason=\"%s\"",
+			 err ? err->text : "");
+		loading_clear(l);
+		dp->features.kfuncs = false;
+		r = loading_build_maps(l, dp, &dp->opts, err);
+	}
+	return r;
 }
 
 static uint32_t prog_id(int fd)

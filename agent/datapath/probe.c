@@ -4,14 +4,8 @@
  * device, attaches nothing, leaves nothing behind. Versions are never asked: distributions
  * backport.
  */
-#include <linux/if_ether.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include "datapath/internal.h"
-
-enum {
-	FIB_LOOKUP_SIZE = 64, /* struct bpf_fib_lookup */
-};
 
 static struct bpf_insn insn_mov(unsigned int reg, int imm)
 {
@@ -70,36 +64,6 @@ static bool probe_attach_type(int prog_fd, int type)
 	return fd >= 0 || errno == ENODEV;
 }
 
-/* bpf_fib_lookup() judges its flags before it looks at the rest: EINVAL where one is unknown. */
-static bool probe_fib_flag(int flag)
-{
-	struct bpf_insn insns[FIB_LOOKUP_SIZE / 8 + 8];
-	uint8_t packet[64] = {0};
-	size_t n = 0;
-
-	for (int off = -FIB_LOOKUP_SIZE; off < 0; off += 8)
-		insns[n++] = (struct bpf_insn){
-			.code = BPF_ST | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = off};
-	insns[n++] = (struct bpf_insn){.code = BPF_ST | BPF_MEM | BPF_B,
-				       .dst_reg = BPF_REG_10,
-				       .off = -FIB_LOOKUP_SIZE,
-				       .imm = AF_INET};
-	insns[n++] = (struct bpf_insn){
-		.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_10};
-	insns[n++] = (struct bpf_insn){
-		.code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = BPF_REG_2, .imm = -FIB_LOOKUP_SIZE};
-	insns[n++] = insn_mov(BPF_REG_3, FIB_LOOKUP_SIZE);
-	insns[n++] = insn_mov(BPF_REG_4, flag);
-	insns[n++] = insn_call(BPF_FUNC_fib_lookup);
-	insns[n++] = insn_exit();
-
-	pl_autoclose int fd = load(insns, n);
-	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = packet, .data_size_in = sizeof(packet),
-		    .repeat = 1);
-
-	return fd >= 0 && !bpf_prog_test_run_opts(fd, &run) && (int)run.retval != -EINVAL;
-}
-
 /* Whether a program may read the kernel's memory: it takes CAP_PERFMON, and no lockdown. */
 static bool probe_read_kernel(void)
 {
@@ -151,7 +115,6 @@ int dp_probe(struct pl_features *ret, struct pl_error *err)
 		.tcx = probe_attach_type(prog, PL_BPF_TCX_INGRESS),
 		.netkit = probe_attach_type(prog, PL_BPF_NETKIT_PEER),
 		.redirect_neigh = probe_helper(BPF_FUNC_redirect_neigh),
-		.fib_skip_neigh = probe_fib_flag(DP_FIB_SKIP_NEIGH),
 		.checksum_check = probe_read_kernel(),
 	};
 	return 0;

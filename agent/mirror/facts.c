@@ -20,7 +20,8 @@ static struct pl_mirror wanted(const struct pl_mirrors *m, unsigned int slot)
 	w.flags = (pl_session_is_running(m, s) ? PL_MIRROR_ACTIVE : 0) |
 		  (s->filter ? PL_MIRROR_FILTER : 0) | (s->spec.drops ? PL_MIRROR_DROPS : 0) |
 		  (s->spec.flows ? PL_MIRROR_FLOWS : 0) |
-		  (pl_session_needs_stage(s) ? PL_MIRROR_STAGE : 0);
+		  (pl_session_needs_stage(s) ? PL_MIRROR_STAGE : 0) |
+		  (s->tunnel ? PL_MIRROR_WRAPS : 0);
 	w.sample = s->spec.sample;
 	w.snaplen = pl_session_snaplen(s);
 	w.pps = s->spec.pps;

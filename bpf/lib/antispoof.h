@@ -216,7 +216,11 @@ static const __u8 pl_checksum_places[256] = {
 };
 
 /* The kernel's own packet behind @skb, at no cost: Linux 6.2 and later, with BTF. */
+#ifdef PL_NO_KFUNCS /* for kernels without: see agent/datapath/skel.c */
+static void *(*const bpf_cast_to_kern_ctx)(void *skb) = NULL;
+#else
 extern void *bpf_cast_to_kern_ctx(void *skb) __weak __ksym;
+#endif
 
 /* From the frame's start to where a device is to put a checksum, or PL_CHECKSUM_MADE. */
 PL_INLINE int pl_checksum_place_in(const char *window)

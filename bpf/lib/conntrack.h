@@ -12,6 +12,13 @@
 /* enum pl_conntrack_mode, set at load. */
 const volatile __u32 pl_conntrack_mode;
 
+#ifdef PL_NO_KFUNCS
+/* For kernels without BTF (agent/datapath/skel.c): pl_conntrack_mode is never PL_CT_ASK there. */
+PL_INLINE int pl_ct_knows_tuple(const struct pl_packet *p, int reverse)
+{
+	return 1;
+}
+#else
 /* The kernel's own, of net/netfilter/nf_conntrack_bpf.c: only its name and size matter here. */
 struct nf_conn {
 	unsigned long status;
@@ -61,6 +68,7 @@ PL_INLINE int pl_ct_knows_tuple(const struct pl_packet *p, int reverse)
 	}
 	return opts.error != NOT_FOUND;
 }
+#endif
 
 /*
  * 1: conntrack has the packet's connection; @reverse: or one whose answers look like it. A function

@@ -54,12 +54,6 @@ PL_INLINE int pl_is_uplink(__u32 ifindex)
 	return link && link->role == PL_ROLE_UPLINK;
 }
 
-/*
- * BPF_FIB_LOOKUP_SKIP_NEIGH where the kernel has it (Linux 6.1 with stable fixes, 6.5): the
- * neighbour is bpf_redirect_neigh's affair, and to look for it twice costs as much as the route.
- */
-const volatile __u32 pl_fib_flags;
-
 PL_INLINE long pl_fib_ask(const struct pl_packet *p, const struct pl_route_key *q, __u32 size,
 			  struct bpf_fib_lookup *fib)
 {
@@ -77,11 +71,25 @@ PL_INLINE long pl_fib_ask(const struct pl_packet *p, const struct pl_route_key *
 		pl_copy6(fib->ipv6_dst, q->to);
 	}
 	fib->tot_len = size;
-	return bpf_fib_lookup(p->skb, fib, sizeof(*fib), pl_fib_flags);
+	return bpf_fib_lookup(p->skb, fib, sizeof(*fib), 0);
 }
 
-/* Asks the FIB and keeps what it says in the key's slot. */
-PL_INLINE int pl_fib_route(const struct pl_packet *p, __u32 size)
+/*
+ * Does the packet go on with what its sender opened before, as the stack would, too, that never saw
+ * the beginning?
+ */
+PL_INLINE __u32 pl_opens_again(const struct pl_packet *p)
+{
+	const struct pl_flow *flow = p->flow;
+
+	_Static_assert(PL_FLOW_OPENER1 == 1, "the number of the end that opened it is bit 0");
+	if (p->l4.flags & PL_L4_ACK || !flow)
+		return 0;
+	return ~(flow->flags ^ p->side) & 1;
+}
+
+/* Asks the FIB and keeps what it says in the key's slot. @again: pl_opens_again(). */
+PL_INLINE int pl_fib_route(const struct pl_packet *p, __u32 size, __u32 again)
 {
 	struct pl_config *config = pl_config_of_node();
 	struct bpf_fib_lookup fib = {};
@@ -106,10 +114,18 @@ PL_INLINE int pl_fib_route(const struct pl_packet *p, __u32 size)
 	if ((found != BPF_FIB_LKUP_RET_SUCCESS && found != BPF_FIB_LKUP_RET_NO_NEIGH) ||
 	    !pl_is_uplink(fib.ifindex))
 		return PL_PASS_NO_ROUTE;
+	/*
+	 * bpf_redirect_neigh asks for a neighbour that is not known, and drops in silence what it
+	 * has for one that does not answer. It gets what opens a connection; what follows finds the
+	 * neighbour, or the stack, which tells the pod that the host is unreachable.
+	 */
+	if (found == BPF_FIB_LKUP_RET_NO_NEIGH && again)
+		return PL_PASS_NO_NEIGHBOUR;
 	route->key = key;
 	route->size = size;
 	route->epoch = config->epoch;
-	route->jiffies = (__u32)bpf_jiffies64();
+	route->jiffies = (__u32)bpf_jiffies64() -
+			 (found == BPF_FIB_LKUP_RET_NO_NEIGH ? PL_ROUTE_JIFFIES : 0);
 	route->next.nh_family = fib.family;
 	pl_copy6(route->next.ipv6_nh, fib.ipv6_dst);
 	route->ifindex = fib.ifindex;
@@ -117,19 +133,23 @@ PL_INLINE int pl_fib_route(const struct pl_packet *p, __u32 size)
 }
 
 /*
- * A function of its own: it is rare, and takes stack that the programs want. @size: pl_l3_size().
- * PL_CONTINUE, or the reason why the stack must have the packet.
+ * A function of its own: it is rare, and takes stack that the programs want. @question:
+ * pl_l3_size(), and pl_opens_again() in the highest bit. PL_CONTINUE, or the reason why the stack
+ * must have the packet.
  */
-__attribute__((noinline)) int pl_fib_store(struct __sk_buff *skb, __u32 size)
+__attribute__((noinline)) int pl_fib_store(struct __sk_buff *skb, __u32 question)
 {
 	struct pl_packet p = {.skb = skb};
 
 	if (pl_read_headers(&p, 1) != PL_CONTINUE)
 		return PL_PASS_MALFORMED;
-	return pl_fib_route(&p, size);
+	return pl_fib_route(&p, question << 1 >> 1, question >> 31);
 }
 
-/* The next hop of a packet of @size (pl_l3_size()). PL_CONTINUE: p->route has it. */
+/*
+ * The next hop of a packet of @size (pl_l3_size()). PL_CONTINUE: p->route has it. p->flow is set,
+ * or NULL.
+ */
 PL_INLINE int pl_route(struct pl_packet *p, __u32 size)
 {
 	struct pl_config *config = pl_config_of_node();
@@ -145,7 +165,7 @@ PL_INLINE int pl_route(struct pl_packet *p, __u32 size)
 		   (__u32)bpf_jiffies64() - route->jiffies < PL_ROUTE_JIFFIES &&
 		   pl_route_key_equal(route, &key)))
 		return PL_CONTINUE;
-	reason = pl_fib_store(p->skb, size);
+	reason = pl_fib_store(p->skb, size | pl_opens_again(p) << 31);
 	return reason == PL_CONTINUE || reason > PL_FORWARD_NATIVE ? reason : PL_PASS_NO_ROUTE;
 }
 

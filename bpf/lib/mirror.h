@@ -11,6 +11,7 @@
 #define PODLANE_BPF_MIRROR_H
 
 #include "packet.h"
+#include "tunnel.h"
 #include "verdict.h"
 
 /* skb->cb[PL_CB_STATE]; the reason lies in the bits above. */
@@ -181,6 +182,29 @@ PL_INLINE int pl_conclude(struct pl_packet *p, int reason)
 	return pl_verdict(p, reason, 0);
 }
 
+/*
+ * A tunnel's packet bears the mark of the copy inside. A function of its own: it is rare, and the
+ * verifier follows it once.
+ */
+__attribute__((noinline)) int pl_is_tunnel_packet(struct __sk_buff *skb)
+{
+	struct pl_packet p = {.skb = skb};
+
+	if (pl_read_headers(&p, 1) != PL_CONTINUE)
+		return 0;
+	pl_parse_l4(&p);
+	return pl_is_tunnelled(p.l4.protocol, p.l4.kind, p.l4.destination);
+}
+
+/* May a copy of the session reach the pod at whose link it meets us? As its target, or its
+ * collector. */
+PL_INLINE int pl_mirror_arrives(struct __sk_buff *skb, const struct pl_mirror *session)
+{
+	if (session->target == skb->ifindex)
+		return 1;
+	return session->flags & PL_MIRROR_WRAPS && pl_is_tunnel_packet(skb);
+}
+
 /* A copy that meets us again. PL_CONTINUE: it is none. */
 PL_INLINE int pl_mirror_copy(struct __sk_buff *skb, enum pl_hook hook)
 {
@@ -192,7 +216,7 @@ PL_INLINE int pl_mirror_copy(struct __sk_buff *skb, enum pl_hook hook)
 	if (likely((mark & PL_MARK_MASK) != PL_MARK_MIRROR))
 		return PL_CONTINUE;
 	session = bpf_map_lookup_elem(&pl_mirrors, &slot);
-	if (hook == PL_HOOK_TO_POD && session && session->target == skb->ifindex)
+	if (hook == PL_HOOK_TO_POD && session && pl_mirror_arrives(skb, session))
 		return PL_PASS_MIRROR_COPY;
 	stats = bpf_map_lookup_elem(&pl_mirror_stats, &slot);
 	if (stats)

@@ -245,6 +245,7 @@ enum pl_mirror_flag {
 	PL_MIRROR_DROPS = 1 << 2,  /* also what was dropped */
 	PL_MIRROR_FLOWS = 1 << 3,  /* sample whole flows rather than packets */
 	PL_MIRROR_STAGE = 1 << 4,  /* clone to the stage, behind which pl_stage goes on */
+	PL_MIRROR_WRAPS = 1 << 5,  /* the target is a tunnel: copies go on inside of its packets */
 };
 
 struct pl_mirror {

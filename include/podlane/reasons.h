@@ -52,7 +52,8 @@
 	X(DROP,    ENCAPSULATED, "tunnel packet addressed to this node")                         \
 	X(DROP,    CHECKSUM,     "checksum to be made in place of other headers")                \
 	X(DROP,    MIRROR_LOOP,  "a mirror's copy that came back")                               \
-	X(DROP,    MIRROR_LOST,  "lost with its mirror copies: no memory to read it again")
+	X(DROP,    MIRROR_LOST,  "lost with its mirror copies: no memory to read it again")      \
+	X(PASS,    NO_NEIGHBOUR, "next hop in a native network does not answer yet")
 
 enum pl_reason {
 #define PL_REASON_ENUM(effect, name, text) PL_##effect##_##name,

@@ -235,7 +235,7 @@ on_terminal() { # ARGUMENT...: the command with a terminal as its output
 	start
 	ok status
 	has "0.1.0, pid 4242, up 1d 2h"
-	has "tcx, redirectNeigh, fibSkipNeigh, checksumCheck, btf; unavailable: netkit"
+	has "tcx, redirectNeigh, checksumCheck, btf; unavailable: netkit"
 	has "attached: 9 by tcx, 1 by clsact"
 	has "uplink1, index 3, NOT ATTACHED"
 	has "4 of at most 4095, 3 of 4 ready"

@@ -30,6 +30,7 @@ teardown() {
 	watch_stop
 	sessions_down
 	ip -n outside link del col 2>/dev/null || :
+	nft delete table inet service 2>/dev/null || :
 }
 
 # collect KIND OPTION...: the session "far" of pod b, and the device that unwraps its copies
@@ -124,4 +125,26 @@ whole_or() {
 	[[ $(field far why) == *"cut to $((mtu + 14)) bytes"* ]]
 	arrives $((mtu + 14))
 	ip link del mine
+}
+
+@test "the collector is a service, and its backend is a pod of this node" {
+	nft -f - <<-NFT
+		table inet service {
+			chain output {
+				type nat hook output priority -100;
+				ip daddr 10.96.0.44 dnat ip to $C4
+				ip6 daddr fd96::44 dnat ip6 to $C6
+			}
+		}
+	NFT
+	if [ -z "$OVER6" ]; then VIP=10.96.0.44 AT=$C4; else VIP=fd96::44 AT=$C6; fi
+	ip -n c link add col type vxlan id 7 dstport 4789 dev eth0 local $AT
+	ip -n c link set col up
+	podlane mirror add far --all --to-vxlan $VIP --vni 7
+	watch_start col c
+	pings a $B4
+	watch_stop
+	copies_are 6 icmp
+	podlane -j mirror show far | jq -e '.mirror.counters | .looped == 0 and .failed == 0 and .matched == .sent'
+	ip -n c link del col
 }

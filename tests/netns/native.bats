@@ -53,6 +53,30 @@ teardown() { nft delete table inet witness 2>/dev/null || :; }
 	ip route del unreachable 203.0.113.0/24
 }
 
+# to_nobody ADDRESS: the first echo is lost while the neighbour is sought, a further one is the stack's
+to_nobody() {
+	run in_ns a ping -n -c 4 -i 0.3 -W 2 "$1"
+	[[ $output = *nreachable* ]]
+	run in_ns a timeout 10 bash -c "exec 3<>/dev/tcp/$1/7001"
+	[[ $output = *"No route to host"* ]]
+}
+
+@test "a next hop that does not answer: the pod hears that the host is unreachable, and is fast once it answers" {
+	sysctl -qw net.ipv4.neigh.up0.retrans_time_ms=50 net.ipv6.neigh.up0.retrans_time_ms=50
+	to_nobody 192.0.2.77
+	to_nobody 2001:db8:1::77
+	# Linux 5.10 does not say where the neighbour would be.
+	[ $(($(reason a out PASS_NO_NEIGHBOUR) + $(reason a out PASS_NO_ROUTE))) -ge 4 ]
+	ip -n outside addr add 192.0.2.77/32 dev eth0
+	ip -n outside addr add 2001:db8:1::77/128 dev eth0 nodad
+	pings a 192.0.2.77
+	pings a 2001:db8:1::77
+	witness_up
+	pings a 192.0.2.77
+	pings a 2001:db8:1::77
+	[ "$(witness_caught)" = 0 ]
+}
+
 @test "an expiring packet to a native network is answered by the stack" {
 	run in_ns a ping -n -c 1 -W 1 -t 1 $OUT4
 	[[ $output = *"Time to live exceeded"* ]]

@@ -317,13 +317,14 @@ static inline void bed_reset(void)
 	zero_slots("pl_mirror_stats", PL_MIRRORS_MAX, sizeof(struct pl_mirror_stats));
 }
 
-static inline void bed_open(void)
+static inline void bed_open(enum pl_conntrack_mode mode)
 {
-	skel = podlane_bpf__open();
+	skel = dp_skel_open(true);
 	if (!skel)
 		fail_msg("open the BPF object: %s", strerror(errno));
 	dp_skb_layout(&skel->rodata->pl_skb_layout);
 	skel->rodata->pl_hz = dp_hz();
+	skel->rodata->pl_conntrack_mode = mode;
 }
 
 static inline int bed_load(void)
@@ -352,7 +353,7 @@ static inline int bed_load(void)
 static inline int bed_up(void **state)
 {
 	make_devices();
-	bed_open();
+	bed_open(PL_CT_NONE);
 	return bed_load();
 }
 

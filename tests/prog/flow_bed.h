@@ -397,8 +397,7 @@ static inline int mode_up(enum pl_conntrack_mode mode)
 		make_devices();
 	devices = true;
 	ct_mode = mode;
-	bed_open();
-	skel->rodata->pl_conntrack_mode = mode;
+	bed_open(mode);
 	if (table_size) {
 		bpf_map__set_max_entries(skel->maps.pl_flows4, table_size);
 		bpf_map__set_max_entries(skel->maps.pl_flows6, table_size);

@@ -496,6 +496,26 @@ static void copies_for_a_pod(void)
 }
 BY_FAMILY(copies_for_a_pod)
 
+/* A collector may be a service with a backend here: its tunnel's packets bear the mark, too. */
+static void copies_for_a_collector(void)
+{
+	const struct packet wrapped = {HOST, POD_B, .dport = 4789, .mark = PL_MARK_MIRROR | 4};
+	const struct packet bare = {HOST, POD_B, .mark = PL_MARK_MIRROR | 4};
+	struct outcome out;
+
+	put_session(4, &(struct pl_mirror){.target = if_target, .flags = PL_MIRROR_WRAPS});
+	endpoints[ID_B].mirror_in = 1 << 4;
+	out = run(TO_POD, &wrapped, TC_ACT_UNSPEC);
+	assert_int_equal(out.mark, 0);
+	assert_int_equal(count_of(ID_B, PL_PASS_MIRROR_COPY, PL_IN), 1);
+	run(TO_POD, &bare, TC_ACT_SHOT);
+	put_session(4, &(struct pl_mirror){.target = if_target});
+	run(TO_POD, &wrapped, TC_ACT_SHOT);
+	assert_int_equal(stats_of(4).looped, 2);
+	assert_int_equal(caught_all(analyser), 0);
+}
+BY_FAMILY(copies_for_a_collector)
+
 static void stage_cuts(void)
 {
 	struct packet staged = {POD_A, POD_B, .payload = 300, .mark = PL_MARK_STAGED | 1};
@@ -599,6 +619,7 @@ int main(void)
 		cmocka_unit_test(test_filters_decide),
 		cmocka_unit_test(test_without_the_program),
 		cmocka_unit_test(test_copies_for_a_pod),
+		cmocka_unit_test(test_copies_for_a_collector),
 		cmocka_unit_test(test_stage_cuts),
 		cmocka_unit_test(test_netkit_l3),
 	};

@@ -956,6 +956,39 @@ static void test_memory_knows_sizes(void **state)
 	}
 }
 
+/*
+ * A next hop that is not known: what opens goes there all the same, and makes the kernel ask for
+ * it; what its sender says again is for the stack, which tells that the host is unreachable.
+ * Answers are not, for the stack has seen no question.
+ */
+static void test_next_hop_is_not_there(void **state)
+{
+	static const char *const commands[][2] = {
+		{"neighbour del 192.0.2.2 dev uplink0\n",
+		 "neighbour replace 192.0.2.2 lladdr 02:00:00:00:0e:02 dev uplink0 nud permanent\n"},
+		{"neighbour del fd00:2::2 dev uplink0\n",
+		 "neighbour replace fd00:2::2 lladdr 02:00:00:00:0e:02 dev uplink0 nud permanent\n"}};
+	const struct packet udp = {POD_A, NATIVE}, syn = {POD_A, NATIVE, TCP(TCP_SYN, 7, 9)};
+	const struct packet asked = {NATIVE, POD_A, TCP(TCP_SYN, 9, 80)};
+	const struct packet answer = {POD_A, NATIVE, TCP(TCP_SYN | TCP_ACK, 80, 9)};
+
+	for (family = 4; family <= 6; family += 2) {
+		bed_reset();
+		ip_batch(commands[family == 6][0]);
+		assert_true(leaves_native(&udp));
+		assert_true(leaves_native(&syn));
+		assert_false(leaves_native(&udp));
+		assert_false(leaves_native(&syn));
+		assert_int_equal(count_of(ID_A, PL_PASS_NO_NEIGHBOUR, PL_OUT), 2);
+		run_packet(FROM_UPLINK, &asked);
+		assert_true(leaves_native(&answer));
+		assert_true(leaves_native(&answer));
+		ip_batch(commands[family == 6][1]);
+		assert_true(leaves_native(&udp));
+		assert_true(leaves_native(&syn));
+	}
+}
+
 /* --- every reason --- */
 
 static bool exempt(enum pl_reason reason, int af)
@@ -967,10 +1000,11 @@ static bool exempt(enum pl_reason reason, int af)
 	case PL_PASS_ND:
 	case PL_DROP_SPOOFED_ND:
 		return af == 4;
-	case PL_PASS_UNSUPPORTED: /* a kernel without bpf_fib_lookup, which does not load us either
-				   */
-	case PL_PASS_MIRROR_COPY: /* the mirror tests' */
-	case PL_PASS_STACK_FLOW:  /* the flow table's, test_flows */
+	case PL_PASS_UNSUPPORTED:  /* a kernel without bpf_fib_lookup, which does not load us either
+				    */
+	case PL_PASS_NO_NEIGHBOUR: /* test_next_hop_is_not_there() */
+	case PL_PASS_MIRROR_COPY:  /* the mirror tests' */
+	case PL_PASS_STACK_FLOW:   /* the flow table's, test_flows */
 	case PL_PASS_BUDGET:
 	case PL_PASS_TUPLE_CLASH:
 	case PL_DROP_MIRROR_LOST:
@@ -1018,6 +1052,7 @@ int main(void)
 		cmocka_unit_test(test_way_out_is_remembered),
 		cmocka_unit_test(test_memory_ends),
 		cmocka_unit_test(test_memory_knows_sizes),
+		cmocka_unit_test(test_next_hop_is_not_there),
 		cmocka_unit_test(test_every_reason_was_reached),
 	};
 

@@ -19,7 +19,7 @@ static struct podlane_bpf *skel;
 
 static int load(void **state)
 {
-	skel = podlane_bpf__open();
+	skel = dp_skel_open(true);
 	return !skel || verifier_load(skel, false) ? -1 : 0;
 }
 
@@ -65,11 +65,12 @@ static void test_every_switch(void **state)
 	static const struct verifier_switches cases[] = {
 		{0},
 		{.layout = true},
-		{.fib_flags = DP_FIB_SKIP_NEIGH},
 		{.conntrack = PL_CT_ASK},
 		{.conntrack = PL_CT_REMEMBER},
-		{.layout = true, .fib_flags = DP_FIB_SKIP_NEIGH, .conntrack = PL_CT_ASK},
-		{.layout = true, .fib_flags = DP_FIB_SKIP_NEIGH, .conntrack = PL_CT_REMEMBER},
+		{.layout = true, .conntrack = PL_CT_ASK},
+		{.layout = true, .conntrack = PL_CT_REMEMBER},
+		{.no_kfuncs = true},
+		{.no_kfuncs = true, .layout = true, .conntrack = PL_CT_REMEMBER},
 	};
 
 	for (size_t i = 0; i < PL_ARRAY_SIZE(cases); i++) {
@@ -78,11 +79,11 @@ static void test_every_switch(void **state)
 
 		if (cases[i].conntrack == PL_CT_ASK && !conntrack_can_be_asked())
 			continue;
-		with = podlane_bpf__open();
+		with = dp_skel_open(!cases[i].no_kfuncs);
 		assert_non_null(with);
 		if (verifier_load_with(with, &cases[i], false))
-			fail_msg("case %zu is refused: layout %d, FIB flags %u, conntrack %d", i,
-				 cases[i].layout, cases[i].fib_flags, cases[i].conntrack);
+			fail_msg("case %zu is refused: layout %d, conntrack %d, kfuncs %d", i,
+				 cases[i].layout, cases[i].conntrack, !cases[i].no_kfuncs);
 		bpf_object__for_each_program(prog, with->obj)
 		{
 			struct verdict v;

@@ -51,8 +51,8 @@ static inline void verifier_print_refusals(struct podlane_bpf *skel, bool verbos
 
 /* What the daemon sets between open and load, as it finds the kernel. */
 struct verifier_switches {
-	bool layout; /* of the kernel's struct sk_buff is known */
-	uint32_t fib_flags;
+	bool no_kfuncs; /* the object for kernels without BTF */
+	bool layout;	/* of the kernel's struct sk_buff is known */
 	enum pl_conntrack_mode conntrack;
 };
 
@@ -74,7 +74,6 @@ static inline int verifier_load_with(struct podlane_bpf *skel, const struct veri
 	}
 	if (with->layout)
 		dp_skb_layout(&skel->rodata->pl_skb_layout);
-	skel->rodata->pl_fib_flags = with->fib_flags;
 	skel->rodata->pl_conntrack_mode = with->conntrack;
 	r = podlane_bpf__load(skel);
 	if (r) {

@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 	int r;
 
 	libbpf_set_print(quiet);
-	skel = podlane_bpf__open();
+	skel = dp_skel_open(true);
 	if (!skel) {
 		fprintf(stderr, "open the BPF object: %s\n", strerror(errno));
 		return 1;
