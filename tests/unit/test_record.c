@@ -440,6 +440,7 @@ static void test_no_regular_file(void **state)
 	assert_int_equal(s.n, 1);
 }
 
+/* It may be that of a pod that lives: whoever wrote it can read it again. */
 static void test_other_version_is_left(void **state)
 {
 	struct pl_record r = sample("later");
