@@ -504,6 +504,14 @@ static void set_aside(const char *path, const struct pl_error *err,
 		bad(path, err, arg);
 }
 
+void pl_record_tidy(const char *run_dir)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/" FOLDER, run_dir) < (int)sizeof(path))
+		pl_write_atomic_tidy(path);
+}
+
 int pl_record_each(const char *run_dir, int (*fn)(const struct pl_record *r, void *arg),
 		   void (*bad)(const char *path, const struct pl_error *err, void *arg), void *arg)
 {

@@ -85,6 +85,8 @@ int pl_record_remove(const char *run_dir, const char *container_id, const char *
 /* 0, -ENOENT, -EINVAL (broken), -EPROTONOSUPPORT, another -errno; *ret untouched on failure. */
 int pl_record_load(const char *run_dir, const char *container_id, const char *ifname,
 		   struct pl_record *ret, struct pl_error *err);
+/* Removes what a writer that was killed has left. For the daemon, before it writes. */
+void pl_record_tidy(const char *run_dir);
 /* The file is renamed to *.bad: a person may look at it, nobody reads it any more. 0 or -errno. */
 int pl_record_set_aside(const char *run_dir, const char *container_id, const char *ifname);
 /*

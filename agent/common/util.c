@@ -4,7 +4,9 @@
  * It stands below all else, so it must never log, exit or know of podlane's own things.
  */
 #include <ctype.h>
+#include <dirent.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <jansson.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -12,6 +14,8 @@
 #include <time.h>
 
 #include "common/util.h"
+
+#define TEMPORARY ".tmp." /* how the names of files begin that are not whole yet */
 
 #define ERRNO_LAST 4095 /* MAX_ERRNO of the kernel */
 #define WORD_MAX   64	/* no key of ours is longer */
@@ -296,7 +300,7 @@ int pl_write_atomic(const char *path, const void *data, size_t len, unsigned int
 		folder = NULL;
 		return -ENOMEM;
 	}
-	if (asprintf(&tmp, "%.*s.tmp.XXXXXX", folder_len, path) < 0) {
+	if (asprintf(&tmp, "%.*s" TEMPORARY "XXXXXX", folder_len, path) < 0) {
 		tmp = NULL;
 		return -ENOMEM;
 	}
@@ -309,6 +313,19 @@ int pl_write_atomic(const char *path, const void *data, size_t len, unsigned int
 		return r;
 	}
 	return sync_folder(folder);
+}
+
+void pl_write_atomic_tidy(const char *folder)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (!fnmatch(TEMPORARY "??????", entry->d_name, 0))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	closedir(dir);
 }
 
 /* Reads up to @size bytes. Returns their number or -errno. */

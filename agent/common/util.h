@@ -120,6 +120,11 @@ const char *pl_nearest(const char *word, const char *const *known);
  * a reader sees the old contents or the new, never a part. Returns 0 or -errno.
  */
 int pl_write_atomic(const char *path, const void *data, size_t len, unsigned int mode);
+/*
+ * Removes the temporary files of such writes that a kill ended. For who alone writes in that
+ * folder, before it does.
+ */
+void pl_write_atomic_tidy(const char *folder);
 
 /* Reads a whole file of at most @max bytes, NUL-terminated; caller frees. 0, -EFBIG or -errno. */
 int pl_read_file(const char *path, size_t max, char **ret, size_t *ret_len);

@@ -252,9 +252,11 @@ static bool sift(struct pl_endpoints *t, const struct pl_record *rec)
 int pl_endpoints_load(struct pl_endpoints *t, struct pl_error *err)
 {
 	struct loading all = {0};
-	int r = pl_record_each(t->opts.run_dir, load_one, load_bad, &all);
 	size_t n = 0;
+	int r;
 
+	pl_record_tidy(t->opts.run_dir);
+	r = pl_record_each(t->opts.run_dir, load_one, load_bad, &all);
 	if (r < 0) {
 		free(all.v);
 		return pl_fail(err, r, "read the records under %s: %s", t->opts.run_dir,

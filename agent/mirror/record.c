@@ -164,6 +164,7 @@ void pl_sessions_load(struct pl_mirrors *m)
 
 	if (record_path(m, "", path, sizeof(path)) < 0)
 		return;
+	pl_write_atomic_tidy(path);
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir))) {
 		const char *dot = strrchr(entry->d_name, '.');

@@ -73,7 +73,7 @@ nothing_left() { # NAME
 	[ "$status" = 2 ]
 	[[ $output = *'native[0]: "10.0.0.5/8"'* && $output = *'network: mtu: must be a whole number, and is "x"'* ]]
 	[[ $output = *'did you mean "netkitMode"?'* ]]
-	[[ $output = *$'mirrors[0]: filter: '*$'\n  port prot 9\n       ^'* ]] # the caret is below the word
+	[[ $output = *$'mirrors[0]: podlane mirror compile: filter: '*$'\n  port prot 9\n       ^'* ]] # the caret is below the word
 	refused "/tmp lies on no BPF file system" "$BUILD/podlaned" --check-config --bpffs /tmp
 	refused "lies on no BPF file system" "$BUILD/podlaned" --run-dir /run/second --bpffs /tmp/podlane
 	[ "$status" = 2 ]

@@ -225,6 +225,22 @@ static void test_write_atomic(void **state)
 	assert_int_equal(pl_write_atomic(in_dir("none/file"), "x", 1, 0600), -ENOENT);
 }
 
+static void test_what_a_killed_write_left(void **state)
+{
+	static const char *const kept[] = {"killed/.tmp.", "killed/.tmp.12345",
+					   "killed/a.tmp.123456", "killed/.tmp.123456.json"};
+
+	assert_int_equal(pl_mkdir_p(in_dir("killed"), 0700), 0);
+	for (size_t i = 0; i < PL_ARRAY_SIZE(kept); i++)
+		assert_int_equal(pl_write_atomic(in_dir(kept[i]), "", 0, 0600), 0);
+	assert_int_equal(pl_write_atomic(in_dir("killed/.tmp.aB3dE6"), "{", 1, 0600), 0);
+	pl_write_atomic_tidy(in_dir("killed"));
+	assert_int_equal(access(in_dir("killed/.tmp.aB3dE6"), F_OK), -1);
+	for (size_t i = 0; i < PL_ARRAY_SIZE(kept); i++)
+		assert_int_equal(access(in_dir(kept[i]), F_OK), 0);
+	pl_write_atomic_tidy(in_dir("no such folder"));
+}
+
 static void test_write_atomic_leaves_nothing_behind_on_failure(void **state)
 {
 	char command[128];
@@ -418,6 +434,7 @@ int main(void)
 		cmocka_unit_test(test_json_load),
 		cmocka_unit_test(test_take),
 		cmocka_unit_test(test_write_atomic),
+		cmocka_unit_test(test_what_a_killed_write_left),
 		cmocka_unit_test(test_write_atomic_leaves_nothing_behind_on_failure),
 		cmocka_unit_test(test_write_atomic_takes_the_longest_name),
 		cmocka_unit_test(test_write_atomic_in_the_current_folder),
