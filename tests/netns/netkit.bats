@@ -173,7 +173,7 @@ all_pairs() { # v w t u s r: addresses
 }
 
 @test "the same of MAC, ARP and neighbour discovery, which L2 has" {
-	in_ns s ip link set eth0 address 02:00:00:00:00:66
+	in_ns s ip link set eth0 address "$(podlane -j endpoint show v | jq -r .endpoint.podMac)"
 	run in_ns s ping -n -c 2 -i 0.1 -W 1 $V4
 	[ "$status" -ne 0 ]
 	[ "$(reason s out DROP_SPOOFED_MAC)" -ge 2 ]
