@@ -62,6 +62,14 @@ static __always_inline int admit(struct pl_packet *p, int common, __u32 *ret_ans
 	return reason <= PL_FORWARD_NATIVE ? PL_PASS_NO_FLOW : (int)reason; /* never */
 }
 
+/* Reads anew, as another key may have been left; from here, for calls in calls take stack. */
+static __always_inline int open_flow(struct pl_packet *p, __u32 fragments)
+{
+	if (!pl_conn_read(p->skb))
+		return PL_PASS_MALFORMED;
+	return pl_flow_open(p->src_id, p->dst_id, fragments);
+}
+
 /* The last to decide: the connection's entry is kept true, or made. */
 static __always_inline int commit(struct pl_packet *p, int common, __u32 answer)
 {
@@ -76,9 +84,9 @@ static __always_inline int commit(struct pl_packet *p, int common, __u32 answer)
 		return PL_CONTINUE;
 	}
 	if (answer & PL_ANSWER_ASK)
-		reason = pl_flow_open(p->skb, p->src_id, p->dst_id, 0);
+		reason = open_flow(p, 0);
 	if (reason == PL_CONTINUE && answer & PL_ANSWER_FRAGMENT)
-		reason = pl_flow_open(p->skb, p->src_id, p->dst_id, 1);
+		reason = open_flow(p, 1);
 	return reason == PL_CONTINUE || reason > PL_FORWARD_NATIVE ? reason : PL_PASS_NO_FLOW;
 }
 

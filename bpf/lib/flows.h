@@ -480,19 +480,18 @@ __attribute__((noinline)) int pl_flow_note_port(__u32 src_id, __u32 reason)
 }
 
 /*
- * After all else has decided for the fast path. @fragments 0: enters the connection that the packet
- * opens; 1: the packet is a fragment: the first one enters the identification, the last one ends
- * it. PL_CONTINUE, or the reason why the stack must have the packet.
+ * After pl_conn_read(), and after all else has decided for the fast path. @fragments 0: enters the
+ * connection that the packet opens; 1: the packet is a fragment: the first one enters the
+ * identification, the last one ends it. PL_CONTINUE, or the reason why the stack must have the
+ * packet.
  */
-__attribute__((noinline)) int pl_flow_open(struct __sk_buff *skb, __u32 src_id, __u32 dst_id,
-					   __u32 fragments)
+__attribute__((noinline)) int pl_flow_open(__u32 src_id, __u32 dst_id, __u32 fragments)
 {
 	struct pl_conn *c = pl_conn_get();
 	__u32 state = PL_FLOW_FAST;
 	struct pl_flow *flow;
 
-	/* pl_flow_may_open() may have left another key. */
-	if (!c || !pl_conn_read(skb))
+	if (!c || !c->family)
 		return PL_PASS_MALFORMED;
 	if (fragments && c->kind != PL_L4_LATER_FRAGMENT)
 		pl_conn_to_fragments(c);
